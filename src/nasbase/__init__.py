@@ -1,0 +1,3 @@
+"""Tabular NAS benchmarks, rebuilt from the raw releases."""
+
+__version__ = "0.1.0"

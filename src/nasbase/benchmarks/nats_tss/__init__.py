@@ -1,0 +1,1 @@
+"""The room of NATS-Bench's topology space."""

@@ -1,0 +1,1 @@
+"""The room of NAS-Bench-101."""

@@ -1,0 +1,1 @@
+"""The room of NDS (Network Design Spaces)."""

@@ -1,0 +1,207 @@
+"""The doors that every benchmark's room opens, and what passes through them.
+
+A room holds everything peculiar to one benchmark. The rest of the package knows benchmarks only
+through `Room`; the workflow's rules know them only by name.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from nasbase.checks.check import Check
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """One verified raw file.
+
+    ``form`` is None for a plain file, else ``tar``, ``pickle`` or ``dir``; a directory has been
+    packed into a tar by then, so ``path`` is always a file.
+    """
+
+    name: str
+    path: Path
+    form: str | None
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawRelease:
+    """A release as fetched: the files a room reads, and what the sources table says of it."""
+
+    benchmark: str
+    release: str
+    files: tuple[RawFile, ...]
+    partial: bool
+    synthetic: bool
+
+    @property
+    def where(self) -> str:
+        """The release for error messages."""
+        return f"{self.benchmark} {self.release}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a release is cut into shards.
+
+    Attributes
+    ----------
+    shards
+        One JSON-able description per shard, exactly as many as were asked for; a shard may be
+        empty (``{}``) where the raw form cannot be cut (a single compressed stream).
+    expected
+        What the release must hold: table name -> number of rows, as far as the raw files say so.
+        Assembly refuses a build with other counts.
+    """
+
+    shards: Sequence[Mapping[str, Any]]
+    expected: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one shard: tables in the schemas of `nasbase.tables.shards`, in any order.
+
+    A room yields batches of bounded size (some tens of megabytes); it never collects a release.
+    """
+
+    architectures: pa.Table
+    trials: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Hand-written tables of a room, as mappings from column names to values.
+
+    ``notes`` are those that hold for whole columns (``key`` is NULL).
+    """
+
+    training_setups: Sequence[Mapping[str, Any]]
+    splits: Sequence[Mapping[str, Any]]
+    notes: Sequence[Mapping[str, Any]]
+
+
+Progress = Callable[[str], None]
+
+
+class Room(abc.ABC):
+    """Everything that is peculiar to one benchmark.
+
+    Attributes
+    ----------
+    name
+        Name of the benchmark (``nb101``, ...).
+    title
+        Its name in prose (``NAS-Bench-101``).
+    aliases
+        Other accepted spellings of ``name``.
+    datasets
+        Data sets in upstream's spelling, in upstream's order.
+    space_size
+        Number of architectures of the full space; None where the benchmark samples its space.
+    max_shards
+        Upper bound of useful shards; 1 for a release that is one stream.
+    disk_factor
+        Bytes of free disk that a build needs, as a multiple of the raw bytes (shards, tables and
+        all forms together; measured).
+    """
+
+    name: str
+    title: str
+    aliases: tuple[str, ...] = ()
+    datasets: tuple[str, ...]
+    space_size: int | None = None
+    max_shards: int | None = None
+    disk_factor: float = 4.0
+
+    # ------------------------------------------------------------------ raw -> tables
+
+    @abc.abstractmethod
+    def plan(self, raw: RawRelease, shards: int) -> Plan:
+        """Cut a release into shards.
+
+        Raises
+        ------
+        IncompleteReleaseError
+            If the raw files hold fewer records than the full space and ``raw.partial`` is false,
+            as far as that can be seen without decoding; assembly checks the rest.
+        RawDataError
+            If the structure of a file is wrong.
+        """
+
+    @abc.abstractmethod
+    def decode(self, raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
+        """Turn one shard of `plan` into batches of bounded size.
+
+        The union of all shards is the same for any number of shards. An architecture's row may
+        come more than once; assembly refuses rows that disagree.
+
+        Raises
+        ------
+        RawDataError
+            With file, member or offset, what was expected, what was found, what to do.
+        """
+
+    # ------------------------------------------------------------------ tables -> more tables
+
+    @abc.abstractmethod
+    def costs(self, architectures: pa.Table) -> pa.Table:
+        """Rows of ``costs`` for a batch of rows of ``architectures``, in key order."""
+
+    @abc.abstractmethod
+    def annotate(self, architectures: pa.Table, trials: pa.Table) -> Iterable[Mapping[str, Any]]:
+        """Notes on single rows of a batch of ``trials``, as rows of ``notes`` without ``note_id``.
+
+        ``architectures`` holds at least the architectures of ``trials``. ``key`` is JSON as
+        ``json.dumps({"trial_id": 12})`` writes it. Notes of kind ``nan`` are generic and not
+        made here.
+        """
+
+    @abc.abstractmethod
+    def facts(self, release: str) -> Facts:
+        """The hand-written tables of a release."""
+
+    @abc.abstractmethod
+    def checks(self) -> Sequence[Check]:
+        """The checks of this benchmark, run on the built artifacts."""
+
+    # ------------------------------------------------------------------ architectures
+
+    @abc.abstractmethod
+    def encode(self, architecture: Any) -> str:
+        """Canonical text of an architecture in any encoding of the space (``SpaceError`` if none).
+
+        nb101: hash; nb201, nats_tss, nats_sss: architecture string; nds: canonical JSON of the
+        specification.
+        """
+
+    @abc.abstractmethod
+    def decode_architecture(self, text: str) -> Mapping[str, Any]:
+        """The columns of ``architectures`` (without ``arch_id``) that follow from the text."""
+
+    # ------------------------------------------------------------------ sample releases
+
+    @abc.abstractmethod
+    def write_sample(
+        self,
+        out: Path,
+        *,
+        architectures: int,
+        seed: int,
+        options: Mapping[str, Any],
+        progress: Progress,
+    ) -> Sequence[Mapping[str, Any]]:
+        """Write a made-up release in upstream's exact format.
+
+        Returns the ``files`` rows of its sources table (``name``, ``form``, ``urls`` relative to
+        ``out``, ``bytes``, ``sha256``). The bytes depend on the arguments alone.
+        """

@@ -1,0 +1,1 @@
+"""Checks of built artifacts, and their report."""

@@ -1,0 +1,93 @@
+"""What a check is: a named claim about built artifacts, with counts and examples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow.parquet as pq
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a check found: how many things it looked at, how many failed, and a few of them."""
+
+    checked: int = 0
+    failed: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    MAX_EXAMPLES = 5
+
+    def count(
+        self, checked: int, failures: list[str] | None = None, failed: int | None = None
+    ) -> None:
+        """Add ``checked`` things of which ``failed`` (default: all of ``failures``) failed."""
+        failures = failures or []
+        self.checked += int(checked)
+        self.failed += int(len(failures) if failed is None else failed)
+        room = self.MAX_EXAMPLES - len(self.examples)
+        self.examples += [str(example) for example in failures[:room]]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """The artifacts of one build, as they lie on disk."""
+
+    benchmark: str
+    release: str
+    folder: Path
+    partial: bool
+    synthetic: bool
+    forms: tuple[str, ...] = ("parquet",)
+
+    def parquet(self, table: str) -> pq.ParquetFile:
+        """The Parquet file of one table; read it row group by row group."""
+        return pq.ParquetFile(self.folder / f"{table}.parquet")
+
+    @property
+    def sqlite(self) -> Path:
+        """The SQLite database."""
+        return self.folder / f"{self.benchmark}.sqlite"
+
+    @property
+    def hdf5(self) -> Path:
+        """The HDF5 file of curves."""
+        return self.folder / "curves.h5"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A named claim about the artifacts of a build.
+
+    Attributes
+    ----------
+    id
+        ``<benchmark or 'all'>.<what>``.
+    claim
+        What it proves, in one sentence.
+    run
+        Counts into an `Outcome`.
+    severity
+        ``error`` stops the build before it is installed; ``warning`` is reported.
+    """
+
+    id: str
+    claim: str
+    run: Callable[[Artifacts, Outcome], None]
+    severity: Severity = "error"
+
+    def report(self, artifacts: Artifacts) -> dict[str, Any]:
+        """Run the check; a plain record of what it found."""
+        outcome = Outcome()
+        self.run(artifacts, outcome)
+        return {
+            "id": self.id,
+            "claim": self.claim,
+            "severity": self.severity,
+            "passed": outcome.failed == 0,
+            **asdict(outcome),
+        }

@@ -1,0 +1,1 @@
+"""The handle that `nasbase.open` returns."""

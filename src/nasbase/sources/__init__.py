@@ -1,0 +1,1 @@
+"""The sources table, downloads, verification, the lock and the store."""

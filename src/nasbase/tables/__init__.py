@@ -1,0 +1,1 @@
+"""The column catalogue, and tables made from shards."""
