@@ -1,0 +1,401 @@
+"""Pickles: an unpickler that knows a handful of names and refuses the rest, and its counterpart.
+
+A pickle is a program. The released ones need five names; every other name is refused before
+anything is imported or called. What stands for the allowed names are objects of this module, none
+of which can be changed by the pickle that uses them.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import pickle
+import pickletools
+import struct
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from nasbase.errors import RawDataError
+
+_REPLACE_FILE = "Compare the file's digest with the published one and fetch it again."
+
+
+class _RefusedError(Exception):
+    """Something in a pickle that no release contains; `load` says where."""
+
+    def __init__(self, what: str, *, expected: object = None, found: object = None) -> None:
+        super().__init__(what)
+        self.what, self.expected, self.found = what, expected, found
+
+
+# ---------------------------------------------------------------------------------------------
+# what stands for the allowed names
+
+
+class Opaque:
+    """Stands for something that is read over: a tensor, a storage, a persistent id.
+
+    The ``-full`` members hold trained weights beside the numbers; nothing here looks into them.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<opaque {self.name}>"
+
+    def __setstate__(self, state: object) -> None:
+        raise _RefusedError(f"A pickle tries to set the state of {self.name}.", found=type(state))
+
+
+class _Global:
+    """An allowed name: it can be called, and it has no state that a pickle could change."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._function(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        raise _RefusedError("A pickle tries to change a function.", found=type(state))
+
+
+class _Ordered(dict):
+    """``collections.OrderedDict``: a dict, which keeps its order."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: object) -> None:
+        # PyTorch's state dicts carry their versions as an attribute; nothing else is known.
+        if not isinstance(state, dict) or set(state) != {"_metadata"}:
+            raise _RefusedError(
+                "A pickle sets attributes of an OrderedDict.",
+                expected="none, or _metadata",
+                found=sorted(map(str, state)) if isinstance(state, dict) else type(state).__name__,
+            )
+
+
+_SCALARS = {"f8": "d", "f4": "f", "i8": "q", "i4": "i"}
+
+
+class _DType:
+    """``numpy.dtype`` of a plain number, as far as a scalar's bytes need it."""
+
+    __slots__ = ("_code", "_order")
+
+    def __init__(self, code: object, _align: object = 0, _copy: object = 1) -> None:
+        if code not in _SCALARS:  # 'O' would make bytes into pointers
+            raise _RefusedError(
+                "A pickle uses a numpy type that no release contains.",
+                expected=", ".join(_SCALARS),
+                found=repr(code),
+            )
+        self._code = _SCALARS[code]
+        self._order = "<"
+
+    def __setstate__(self, state: tuple) -> None:
+        if not (isinstance(state, tuple) and len(state) == 8 and state[1] in ("<", ">")):
+            raise _RefusedError("A numpy type has an unknown state.", found=repr(state)[:200])
+        if state[2:5] != (None, None, None):
+            raise _RefusedError("A numpy type has fields.", found=repr(state)[:200])
+        self._order = state[1]
+
+    def value(self, raw: object) -> float | int:
+        """The number that ``raw`` holds."""
+        if not isinstance(raw, bytes):
+            raise _RefusedError("A numpy scalar is not made of bytes.", found=type(raw).__name__)
+        return struct.unpack(self._order + self._code, raw)[0]
+
+
+def _scalar(dtype: object, raw: object) -> float | int:
+    if not isinstance(dtype, _DType):
+        raise _RefusedError("A numpy scalar has no numpy type.", found=type(dtype).__name__)
+    return dtype.value(raw)
+
+
+def _ordered(pairs: Any = ()) -> _Ordered:
+    return _Ordered(pairs)
+
+
+def _encode(text: object, encoding: object) -> bytes:
+    # Protocol 2 has no bytes: it stores them as text and calls _codecs.encode(text, 'latin1').
+    if not isinstance(text, str) or encoding != "latin1":
+        raise _RefusedError(
+            "A pickle calls _codecs.encode for something else than bytes.",
+            expected="(text, 'latin1')",
+            found=f"({type(text).__name__}, {encoding!r})"[:200],
+        )
+    return text.encode("latin1")
+
+
+def _opaque(name: str) -> _Global:
+    return _Global(lambda *_arguments: Opaque(name))
+
+
+_STORAGES = ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool")
+
+ALLOWED: dict[tuple[str, str], object] = {
+    ("collections", "OrderedDict"): _Global(_ordered),
+    ("numpy.core.multiarray", "scalar"): _Global(_scalar),
+    ("numpy._core.multiarray", "scalar"): _Global(_scalar),
+    ("numpy", "dtype"): _Global(_DType),
+    ("_codecs", "encode"): _Global(_encode),
+    ("torch._utils", "_rebuild_tensor_v2"): _opaque("tensor"),
+    ("torch.storage", "_load_from_bytes"): _opaque("storage"),
+    **{("torch", f"{kind}Storage"): Opaque(f"torch.{kind}Storage") for kind in _STORAGES},
+}
+"""What each allowed name stands for, by module and name."""
+
+
+class AllowListUnpickler(pickle.Unpickler):
+    """Unpickler for `ALLOWED` names; numpy scalars become Python numbers, bit for bit.
+
+    Its own exceptions do not say where; use `load`.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What stands for an allowed name."""
+        try:
+            return ALLOWED[module, name]
+        except KeyError:
+            raise _RefusedError(
+                "A pickle asks for a name that no release contains.",
+                expected=", ".join(sorted({f"{m}.{n}" for m, n in ALLOWED if m != "torch"})),
+                found=f"{module}.{name}",
+            ) from None
+
+    def persistent_load(self, pid: object) -> Opaque:  # noqa: ARG002 - whatever it is, it is opaque
+        """Storages of tensors are not read."""
+        return Opaque("storage")
+
+
+_BROKEN = (
+    pickle.UnpicklingError,
+    EOFError,
+    AttributeError,
+    ImportError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    struct.error,
+)
+"""What the C unpickler raises over a damaged stream."""
+
+MAX_TUPLES = 50_000
+"""Most tuples of one pickle: hashing some 100,000 nested ones overflows the C stack."""
+
+_TUPLE_CODES = (b"\x85", b"\x86", b"\x87", b"t")
+
+
+def load(source: bytes | BinaryIO, *, where: object) -> Any:
+    """Unpickle one object of `ALLOWED` names.
+
+    Parameters
+    ----------
+    source
+        The pickle, or a file at its beginning (read to its end).
+    where
+        Names the pickle in error messages.
+
+    Raises
+    ------
+    RawDataError
+        If the pickle asks for any other name, does something that no release does, is damaged, or
+        is followed by other bytes.
+    """
+    data = source if isinstance(source, bytes) else source.read()
+    stream = io.BytesIO(data)
+    try:
+        _refuse_towers(data)
+        loaded = AllowListUnpickler(stream).load()
+    except _RefusedError as refused:
+        raise RawDataError(
+            refused.what,
+            where=where,
+            expected=refused.expected,
+            found=refused.found,
+            todo="Do not use this file. " + _REPLACE_FILE,
+        ) from None
+    except _BROKEN as error:
+        raise RawDataError(
+            "A pickle is damaged.",
+            where=f"{where}, byte {stream.tell()} of {len(data)}",
+            expected="a whole pickle",
+            found=f"{type(error).__name__}: {error}",
+            todo=_REPLACE_FILE,
+        ) from error
+    if stream.tell() != len(data):
+        raise RawDataError(
+            "Something follows a pickle.",
+            where=where,
+            expected=f"{stream.tell()} bytes",
+            found=f"{len(data)} bytes",
+            todo=_REPLACE_FILE,
+        )
+    return loaded
+
+
+def _refuse_towers(data: bytes) -> None:
+    # The bytes of the tuple opcodes are counted first: that is fast, and it is an upper bound.
+    if sum(map(data.count, _TUPLE_CODES)) <= MAX_TUPLES:
+        return
+    tuples = sum(op.name.startswith("TUPLE") for op, _argument, _at in pickletools.genops(data))
+    if tuples > MAX_TUPLES:
+        raise _RefusedError(
+            "A pickle holds too many tuples.", expected=f"at most {MAX_TUPLES}", found=tuples
+        )
+
+
+# ---------------------------------------------------------------------------------------------
+# bz2 with a bound
+
+
+def decompress(data: bytes, *, limit: int, where: object) -> bytes:
+    """Decompress one bz2 file that is small enough to hold in memory.
+
+    Raises
+    ------
+    RawDataError
+        If more than ``limit`` bytes come out, or the file is damaged or truncated.
+    """
+    return b"".join(BoundedBz2(io.BytesIO(data), limit=limit, where=where).blocks(limit + 1))
+
+
+class BoundedBz2(io.RawIOBase):
+    """A bz2 file as a stream of bytes that never gives more than ``limit`` of them.
+
+    Parameters
+    ----------
+    compressed
+        The compressed file, at its beginning.
+    limit
+        Most bytes that may come out.
+    where
+        Names the file in error messages.
+    """
+
+    CHUNK = 1 << 20
+
+    def __init__(self, compressed: BinaryIO, *, limit: int, where: object) -> None:
+        self._file, self._limit, self._where = compressed, limit, where
+        self._bz2 = bz2.BZ2Decompressor()
+        self._given = 0
+        self._started = False
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill ``buffer`` as far as one step gives bytes."""
+        view = memoryview(buffer)
+        block = self._step(len(view))
+        view[: len(block)] = block
+        return len(block)
+
+    def blocks(self, size: int) -> Iterator[bytes]:
+        """The decompressed bytes in blocks of at most ``size``."""
+        while block := self._step(size):
+            yield block
+
+    def _step(self, size: int) -> bytes:
+        block = b""
+        while size and not block:
+            if self._bz2.eof:  # bz2 files may be concatenated
+                rest = self._bz2.unused_data or self._file.read(self.CHUNK)
+                if not rest:
+                    break
+                self._bz2 = bz2.BZ2Decompressor()
+            elif self._bz2.needs_input:
+                rest = self._file.read(self.CHUNK)
+                if not rest:
+                    self._fail("A bz2 file is truncated.", "its end mark", "the end of the file")
+            else:
+                rest = b""
+            try:
+                block = self._bz2.decompress(rest, size)
+            except OSError as error:
+                self._fail("A bz2 file is damaged.", "bz2 data", str(error))
+        self._given += len(block)
+        if self._given > self._limit:
+            self._fail(
+                "A bz2 file holds more than it may.",
+                f"at most {self._limit} bytes",
+                f"{self._given} bytes or more",
+            )
+        return block
+
+    def _fail(self, what: str, expected: str, found: str) -> None:
+        raise RawDataError(
+            what,
+            where=f"{self._where}, byte {self._given} of its contents",
+            expected=expected,
+            found=found,
+            todo=_REPLACE_FILE,
+        )
+
+
+# ---------------------------------------------------------------------------------------------
+# writing
+
+# Released pickles name numpy.core.multiarray.scalar, a name that numpy 2 has moved. The C pickler
+# only writes names that it can import, so a module of an equally long name stands in for it, and
+# is replaced in the finished bytes.
+_UPSTREAM, _STANDIN = "numpy.core.multiarray", "nasbase_upstreamnames"
+
+
+def _written_scalar() -> None:
+    """Only its name is written."""
+
+
+_written_scalar.__module__, _written_scalar.__qualname__ = _STANDIN, "scalar"
+_standin = types.ModuleType(_STANDIN, "Names as released pickles spell them.")
+_standin.scalar = _written_scalar  # type: ignore[attr-defined]
+sys.modules[_STANDIN] = _standin
+
+
+class _WrittenDType:
+    """``dtype('f8')`` as old numpy pickled it."""
+
+
+_F8 = _WrittenDType()
+
+
+class UpstreamPickler(pickle.Pickler):
+    """Writes numpy scalars under the names of the releases, whatever numpy is installed.
+
+    What it writes is finished by `upstream_names`; `dumps` does both.
+    """
+
+    def reducer_override(self, obj: Any) -> Any:
+        """How numpy's numbers are written; everything else as usual."""
+        if isinstance(obj, np.float64):
+            return _written_scalar, (_F8, obj.tobytes())
+        if obj is _F8:
+            return np.dtype, ("f8", 0, 1), (3, "<", None, None, None, -1, -1, 0)
+        return NotImplemented
+
+
+def upstream_names(pickled: bytes) -> bytes:
+    """Bytes of an `UpstreamPickler` with the released name in its place."""
+    return pickled.replace(_STANDIN.encode(), _UPSTREAM.encode())
+
+
+def dumps(obj: Any, protocol: int) -> bytes:
+    """Pickle as upstream did: protocol 4 in NATS-Bench, 2 in NAS-Bench-201."""
+    out = io.BytesIO()
+    UpstreamPickler(out, protocol).dump(obj)
+    return upstream_names(out.getvalue())
