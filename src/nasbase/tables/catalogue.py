@@ -240,7 +240,7 @@ def recorded(benchmark: str) -> tuple[Column, ...]:
     if benchmark == "nb101":
         return (
             Column("params", "int32", "Trainable parameters.", "parameters", "trainable_parameters"),
-            Column("total_time_s", "float64", "Seconds of training, evaluation and bookkeeping.", "s", "total_time"),
+            Column("total_time_s", "float64", "Seconds of training, evaluation and bookkeeping.", "s", "total_time", nullable=True),
         )  # fmt: skip
     if benchmark == "nds":
         return nullable(

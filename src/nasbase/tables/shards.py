@@ -68,3 +68,9 @@ def shard_trials(benchmark: str) -> pa.Schema:
     if benchmark == "nds":
         fields += [pa.field(SAMPLE_PREFIX + c.name, pa.list_(arrow_type(c))) for c in SAMPLE_SERIES]
     return pa.schema(fields)
+
+
+def sort_key(benchmark: str) -> list[str]:
+    """Columns of a shard's ``trials`` by which trials are numbered."""
+    configuration = [c.name for c in CONFIGURATION_COLUMNS] if benchmark == "nds" else []
+    return [subject(benchmark).name, "dataset", *configuration, "num_epochs", "run_order"]

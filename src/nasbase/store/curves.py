@@ -1,0 +1,107 @@
+"""Long tables (one row per trial and point) read as dense blocks of whole trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nasbase.store.parquet import read_batches
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Trials of the same length.
+
+    Attributes
+    ----------
+    rows
+        The first row of each trial in the long table, for its identity columns.
+    values
+        float64 of shape (trial, series, point).
+    present
+        bool of the same shape; False where the long table has NULL or no row.
+    """
+
+    rows: pa.Table
+    values: np.ndarray
+    present: np.ndarray
+
+    @property
+    def length(self) -> int:
+        """Points per series."""
+        return self.values.shape[2]
+
+
+def whole_trials(path: Path) -> Iterator[pa.Table]:
+    """Read a long table in order, in pieces that never cut a trial in two."""
+    rest: pa.Table | None = None
+    for batch in read_batches(path):
+        rows = batch if rest is None else pa.concat_tables([rest, batch])
+        trial = rows["trial_id"].to_numpy()
+        cut = int(np.searchsorted(trial, trial[-1]))
+        rest = rows.slice(cut)
+        if cut:
+            yield rows.slice(0, cut).combine_chunks()
+    if rest is not None and rest.num_rows:
+        yield rest.combine_chunks()
+
+
+def blocks(
+    path: Path,
+    series: Sequence[str],
+    *,
+    point: str,
+    first_point: int,
+    length: str | int | None,
+) -> Iterator[Block]:
+    """Read a long table as dense blocks.
+
+    Parameters
+    ----------
+    path
+        Parquet file of the long table, sorted by trial.
+    series
+        Names of the value columns.
+    point
+        Column that counts the points of a trial, and ``first_point``, the number of the first.
+    length
+        Number of points of a trial: a column that gives it, a number for all trials, or None: as
+        many as the trial has rows.
+    """
+    for rows in whole_trials(path):
+        trial = rows["trial_id"].to_numpy()
+        starts = np.flatnonzero(np.append(True, trial[1:] != trial[:-1]))
+        counts = np.diff(np.append(starts, len(trial)))
+        lengths = _lengths(rows, starts, counts, length)
+        number = np.repeat(np.arange(len(starts)), counts)
+        position = rows[point].to_numpy().astype(np.int64) - first_point
+        first = rows.take(pa.array(starts))
+        values = [np.asarray(pc.fill_null(rows[name], 0.0)) for name in series]
+        valid = [np.asarray(rows[name].is_valid()) for name in series]
+        for size in np.unique(lengths):
+            chosen = np.flatnonzero(lengths == size)
+            place = np.full(len(starts), -1)
+            place[chosen] = np.arange(len(chosen))
+            inside = np.flatnonzero(place[number] >= 0)
+            shape = (len(chosen), len(series), int(size))
+            dense, present = np.zeros(shape), np.zeros(shape, dtype=bool)
+            at, where = place[number[inside]], position[inside]
+            for i in range(len(series)):
+                dense[at, i, where] = values[i][inside]
+                present[at, i, where] = valid[i][inside]
+            yield Block(first.take(pa.array(chosen)), dense, present)
+
+
+def _lengths(
+    rows: pa.Table, starts: np.ndarray, counts: np.ndarray, length: str | int | None
+) -> np.ndarray:
+    if length is None:
+        return counts
+    if isinstance(length, int):
+        return np.full(len(starts), length)
+    return rows[length].to_numpy()[starts]

@@ -1,0 +1,188 @@
+"""Parquet: the kept form of every table, and the content digest that gives a build its version."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nasbase.staging import staged_file
+from nasbase.tables.arrow import arrow_schema
+from nasbase.tables.columns import Table
+
+ROW_GROUP_ROWS = 122_880
+"""Rows per row group: DuckDB's own, small enough that statistics prune point queries."""
+
+DIGEST_ROWS = 65_536
+"""Rows per block of the content digest; part of its definition, never to be changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableContent:
+    """What a table holds, whatever library version wrote it: rows and digest over them."""
+
+    rows: int
+    digest: str
+
+
+class ContentDigest:
+    """SHA-256 over the rows of a table, independent of row groups and library versions.
+
+    The rows are taken in blocks of `DIGEST_ROWS`; each block contributes, column by column, the
+    validity bits (one bit per row, little-endian), then the values: little-endian fixed-width
+    numbers, booleans as bytes, strings as int32 byte lengths followed by their UTF-8 bytes. NULLs
+    count as zero or empty. The column names and types come first.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._hash = hashlib.sha256()
+        layout = [[field.name, str(field.type)] for field in schema]
+        self._hash.update(json.dumps(layout).encode())
+
+    def update(self, block: pa.Table) -> None:
+        """Add the next block: `DIGEST_ROWS` rows, fewer only at the end."""
+        for column in block.columns:
+            array = column.combine_chunks()
+            valid = np.asarray(array.is_valid())
+            self._hash.update(np.packbits(valid, bitorder="little").data)
+            if pa.types.is_string(array.type):
+                lengths = pc.fill_null(pc.binary_length(array), 0)
+                self._hash.update(np.asarray(lengths, dtype="<i4").data)
+                self._hash.update("".join(pc.fill_null(array, "").to_pylist()).encode())
+            elif pa.types.is_boolean(array.type):
+                self._hash.update(np.asarray(pc.fill_null(array, False)).astype("u1").data)
+            else:
+                values = np.asarray(pc.fill_null(array, 0))
+                little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+                self._hash.update(np.ascontiguousarray(little).data)
+
+    def hexdigest(self) -> str:
+        """The digest of the rows so far."""
+        return self._hash.hexdigest()
+
+
+class TableWriter:
+    """Write one table of the catalogue to one Parquet file, in row groups of fixed size.
+
+    Use it as a context manager; the file appears under its name when the block ends well.
+
+    Parameters
+    ----------
+    path
+        The Parquet file.
+    table
+        The catalogue's description of the table.
+    metadata
+        What the file says of its build (release, schema, synthetic...), as strings.
+    """
+
+    def __init__(self, path: Path, table: Table, metadata: Mapping[str, str]) -> None:
+        self._table = table
+        self._schema = arrow_schema(table)
+        self._pending: list[pa.Table] = []
+        self._pending_rows = 0
+        self._rows = 0
+        self._metadata = dict(sorted(metadata.items()))
+        self._digest = ContentDigest(self._schema)
+        self._undigested: list[pa.Table] = []
+        self._staging = staged_file(path)
+        self.content: TableContent | None = None
+
+    def __enter__(self) -> Self:
+        described = {"nasbase.table": self._table.meaning, **self._metadata}
+        self._writer = pq.ParquetWriter(
+            self._staging.__enter__(),
+            self._schema.with_metadata(described),
+            version="2.6",
+            compression="zstd",
+            compression_level=3,
+            write_page_index=True,
+            write_page_checksum=True,
+            use_content_defined_chunking=True,
+            sorting_columns=[
+                pq.SortingColumn(self._table.names.index(name)) for name in self._table.sort_key
+            ],
+        )
+        return self
+
+    def write(self, rows: pa.Table) -> None:
+        """Append rows; their columns must be those of the table, in any order."""
+        rows = rows.select(self._table.names).cast(self._schema)
+        self._pending.append(rows)
+        self._pending_rows += rows.num_rows
+        while self._pending_rows >= ROW_GROUP_ROWS:
+            self._flush(ROW_GROUP_ROWS)
+
+    def _flush(self, count: int) -> None:
+        pending = pa.concat_tables(self._pending)
+        group, rest = pending.slice(0, count), pending.slice(count)
+        self._pending, self._pending_rows = [rest], rest.num_rows
+        self._writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+        self._rows += group.num_rows
+        self._undigested.append(group)
+        self._update_digest(final=False)
+
+    def _update_digest(self, *, final: bool) -> None:
+        waiting = pa.concat_tables(self._undigested)
+        start = 0
+        while waiting.num_rows - start >= (1 if final else DIGEST_ROWS):
+            self._digest.update(waiting.slice(start, DIGEST_ROWS))
+            start += DIGEST_ROWS
+        self._undigested = [waiting.slice(start)]
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            if self._pending_rows or not self._rows:
+                self._pending = self._pending or [self._schema.empty_table()]
+                self._flush(max(self._pending_rows, 1))
+            self._update_digest(final=True)
+            self.content = TableContent(self._rows, self._digest.hexdigest())
+            self._writer.add_key_value_metadata(
+                {f"nasbase.{key}": str(value) for key, value in asdict(self.content).items()}
+            )
+        self._writer.close()
+        self._staging.__exit__(kind, error, traceback)
+
+
+def read_batches(path: Path, rows: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
+    """Read a Parquet file in order, in tables of about ``rows`` rows."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=rows):
+            yield pa.Table.from_batches([batch])
+
+
+def content_of(path: Path) -> TableContent:
+    """Rows and digest that the writer recorded in a Parquet file."""
+    recorded = pq.read_metadata(path).metadata
+    return TableContent(int(recorded[b"nasbase.rows"]), recorded[b"nasbase.digest"].decode())
+
+
+def compute_content(path: Path) -> TableContent:
+    """Rows and digest recomputed from the rows of a Parquet file."""
+    rows = 0
+    with pq.ParquetFile(path) as file:
+        digest = ContentDigest(file.schema_arrow)
+        waiting = file.schema_arrow.empty_table()
+        for batch in file.iter_batches(batch_size=DIGEST_ROWS):
+            rows += batch.num_rows
+            waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch])])
+            while waiting.num_rows >= DIGEST_ROWS:
+                digest.update(waiting.slice(0, DIGEST_ROWS))
+                waiting = waiting.slice(DIGEST_ROWS)
+        if waiting.num_rows:
+            digest.update(waiting)
+    return TableContent(rows, digest.hexdigest())

@@ -1,0 +1,99 @@
+"""The blob that holds all series of one trial in SQLite.
+
+Layout, all little-endian, for a trial whose series have ``length`` points:
+
+* one byte per series, in the order in which ``columns`` lists them: 0 absent, 1 dense,
+  2 constant, 3 partial; padded with zeros to a multiple of 8;
+* then, series by series: nothing (absent); ``length`` float64 (dense); one float64 that holds at
+  every point (constant); a bit mask of ``length`` bits, first point in the lowest bit, padded to a
+  multiple of 8 bytes, and then the float64 of the points that are present (partial).
+
+Constants are found by their bits, so NaN and -0.0 come back as they were released.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+ABSENT, DENSE, CONSTANT, PARTIAL = range(4)
+
+
+def _padded(size: int) -> int:
+    return -(-size // 8) * 8
+
+
+def encode(values: np.ndarray, present: np.ndarray) -> Iterator[bytes]:
+    """Blobs of many trials of the same length.
+
+    Parameters
+    ----------
+    values
+        float64 of shape (trial, series, point).
+    present
+        bool of the same shape; values at absent points do not matter.
+    """
+    bits = np.ascontiguousarray(values, dtype="<f8").view("<i8")
+    everywhere = present.all(axis=2)
+    constant = everywhere & (bits == bits[:, :, :1]).all(axis=2)
+    modes = np.full(everywhere.shape, PARTIAL, dtype="u1")
+    modes[everywhere] = DENSE
+    modes[constant] = CONSTANT
+    modes[~present.any(axis=2)] = ABSENT
+    num_series = values.shape[1]
+    padding = bytes(_padded(num_series) - num_series)
+    for trial in range(len(modes)):
+        parts = [modes[trial].tobytes(), padding]
+        for series, mode in enumerate(modes[trial].tolist()):
+            row = bits[trial, series]
+            if mode == DENSE:
+                parts.append(row.tobytes())
+            elif mode == CONSTANT:
+                parts.append(row[:1].tobytes())
+            elif mode == PARTIAL:
+                here = present[trial, series]
+                mask = np.packbits(here, bitorder="little").tobytes()
+                parts += [mask, bytes(_padded(len(mask)) - len(mask)), row[here].tobytes()]
+        yield b"".join(parts)
+
+
+def decode(data: bytes, num_series: int, length: int) -> list[Sequence[float | None] | None]:
+    """All series of one blob; None for an absent series, and for an absent point.
+
+    Needs nothing but the standard library.
+    """
+    found: list[Sequence[float | None] | None] = []
+    offset = _padded(num_series)
+    for mode in data[:num_series]:
+        if mode == ABSENT:
+            found.append(None)
+        elif mode == DENSE:
+            found.append(_floats(data, offset, length))
+            offset += 8 * length
+        elif mode == CONSTANT:
+            found.append(list(_floats(data, offset, 1)) * length)
+            offset += 8
+        elif mode == PARTIAL:
+            mask = int.from_bytes(data[offset : offset + -(-length // 8)], "little")
+            offset += _padded(-(-length // 8))
+            count = mask.bit_count()
+            points = iter(_floats(data, offset, count))
+            found.append([next(points) if mask >> i & 1 else None for i in range(length)])
+            offset += 8 * count
+        else:
+            raise ValueError(f"blob of series: mode {mode} is not known")
+    if offset != len(data):
+        raise ValueError(f"blob of series: expected {offset} bytes, found {len(data)}")
+    return found
+
+
+def _floats(data: bytes, offset: int, count: int) -> array[float]:
+    values = array("d", data[offset : offset + 8 * count])
+    if len(values) != count:
+        raise ValueError(f"blob of series: {count} values expected, {len(values)} found")
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values

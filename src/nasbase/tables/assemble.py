@@ -1,0 +1,442 @@
+"""Assembly: the shards of a release become the final Parquet tables.
+
+Ids are assigned here, because only here is the whole release in sight: ``arch_id`` where it is a
+rank, ``config_id``, ``trial_id`` (rows in key order) and ``run`` (rank within a repetition).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nasbase.benchmarks.room import RawRelease, Room
+from nasbase.errors import IncompleteReleaseError, RawDataError
+from nasbase.store.parquet import TableContent, TableWriter
+from nasbase.tables.arrow import arrow_schema, arrow_type
+from nasbase.tables.catalogue import (
+    CONFIGURATION_COLUMNS,
+    SAMPLE_SERIES,
+    SCHEMA_VERSION,
+    final_values,
+    series,
+    tables,
+)
+from nasbase.tables.columns import Column, Table
+from nasbase.tables.runs import DistinctArchitectures, Runs, ranges
+from nasbase.tables.shards import RANKED, SAMPLE_PREFIX, subject
+
+RANGE_VALUES = 6 << 20
+"""Values of trials, curves included, that assembly holds at once: 48 MB of float64."""
+
+
+def assemble(
+    room: Room,
+    raw: RawRelease,
+    *,
+    expected: Mapping[str, int],
+    folders: Sequence[Path],
+    source_rows: Sequence[Mapping[str, Any]],
+    out: Path,
+) -> dict[str, TableContent]:
+    """Write every Parquet table of a release from its shards.
+
+    Parameters
+    ----------
+    room
+        The benchmark's room.
+    raw
+        The raw release, for its name and marks.
+    expected
+        Rows per table as the plan announced them.
+    folders
+        The shards' folders, in order.
+    source_rows
+        Rows of the ``sources`` table.
+    out
+        Folder that receives ``<table>.parquet``.
+
+    Returns
+    -------
+    dict
+        Rows and content digest per table.
+
+    Raises
+    ------
+    IncompleteReleaseError
+        If records are missing and the release is not declared partial.
+    RawDataError
+        If a training or an architecture is described twice.
+    """
+    return _Assembly(room, raw, folders, out).run(expected, source_rows)
+
+
+class _Assembly:
+    def __init__(self, room: Room, raw: RawRelease, folders: Sequence[Path], out: Path) -> None:
+        self.room = room
+        self.raw = raw
+        self.folders = folders
+        self.out = out
+        self.tables = tables(room.name)
+        self.stack = contextlib.ExitStack()
+        self.writers: dict[str, TableWriter] = {}
+        self.notes: list[Mapping[str, Any]] = []
+        self.trials = 0
+        self.configurations = 0
+
+    def run(
+        self, expected: Mapping[str, int], source_rows: Sequence[Mapping[str, Any]]
+    ) -> dict[str, TableContent]:
+        with self.stack:
+            for name, table in self.tables.items():
+                writer = TableWriter(self.out / f"{name}.parquet", table, self._metadata())
+                self.writers[name] = self.stack.enter_context(writer)
+            architectures = self._architectures()
+            self._check_complete(architectures.num_rows, expected)
+            self._facts(source_rows)
+            self._trials(architectures, expected)
+            self._write_rows("notes", [{"note_id": i, **n} for i, n in enumerate(self.notes)])
+        contents = {name: writer.content for name, writer in self.writers.items()}
+        return {name: content for name, content in contents.items() if content is not None}
+
+    def _metadata(self) -> dict[str, str]:
+        return {
+            "nasbase.benchmark": self.room.name,
+            "nasbase.release": self.raw.release,
+            "nasbase.schema": str(SCHEMA_VERSION),
+            "nasbase.synthetic": json.dumps(self.raw.synthetic),
+            "nasbase.partial": json.dumps(self.raw.partial),
+        }
+
+    # ------------------------------------------------------------------ architectures
+
+    def _architectures(self) -> pa.Table:
+        """Write ``architectures`` and ``costs``; give the rows with their ids and shard keys."""
+        distinct = DistinctArchitectures(self.room.name)
+        for folder in self.folders:
+            distinct.add(pq.read_table(folder / "architectures.parquet"))
+        rows = distinct.table()
+        if self.room.name in RANKED:
+            ids = pa.array(np.arange(rows.num_rows, dtype=np.int32))
+            rows = rows.append_column("arch_id", ids)
+        self.writers["architectures"].write(rows)
+        for start in range(0, rows.num_rows, 100_000):
+            self.writers["costs"].write(self.room.costs(rows.slice(start, 100_000)))
+        return rows
+
+    def _check_complete(self, found: int, expected: Mapping[str, int]) -> None:
+        space = None if self.raw.partial else self.room.space_size
+        wanted = expected.get("architectures", found) if space is None else space
+        if found != wanted:
+            raise _incomplete(self.raw, "architectures", wanted, found)
+
+    # ------------------------------------------------------------------ trials and curves
+
+    def _trials(self, architectures: pa.Table, expected: Mapping[str, int]) -> None:
+        runs = Runs(self.room.name, self.folders)
+        wanted = expected.get("trials", runs.num_trials)
+        if runs.num_trials != wanted:
+            raise _incomplete(self.raw, "trials", wanted, runs.num_trials)
+        keys = architectures[subject(self.room.name).name].combine_chunks()
+        for low, high in ranges(keys, runs.num_values, RANGE_VALUES):
+            shard_rows = runs.read(low, high)
+            if shard_rows.num_rows:
+                self._range(architectures, keys, shard_rows)
+        if self.trials != runs.num_trials:
+            raise RawDataError(
+                "Some trials belong to an architecture that the release does not describe.",
+                where=self.raw.where,
+                expected=f"{runs.num_trials} trials",
+                found=f"{self.trials} trials with a known architecture",
+                todo="The raw file is damaged or altered: obtain the released file again.",
+            )
+
+    def _range(self, architectures: pa.Table, keys: pa.Array, rows: pa.Table) -> None:
+        """Write what follows from the trials of one range of architectures."""
+        rows = self._with_ids(keys, rows)
+        self.trials += rows.num_rows
+        trials = finals(self.room.name, rows)
+        means = mean_rows(self.room.name, trials)
+        self.writers["trials"].write(trials)
+        self.writers["curves"].write(curve_rows(self.room.name, rows))
+        self.writers["means"].write(means)
+        if "iterations" in self.tables:
+            self.writers["iterations"].write(iteration_rows(rows))
+        here = pc.is_in(architectures["arch_id"], value_set=pc.unique(trials["arch_id"]))
+        self.notes += self.room.annotate(architectures.filter(here), trials)
+        self.notes += nan_notes(self.tables["trials"], trials)
+        self.notes += nan_notes(self.tables["means"], means)
+        if self.room.name == "nb101":  # the one benchmark whose curves SQLite keeps as columns
+            self.notes += nan_notes(self.tables["curves"], curve_rows(self.room.name, rows))
+
+    def _with_ids(self, keys: pa.Array, rows: pa.Table) -> pa.Table:
+        """Add arch_id, config_id, trial_id and run to sorted shard rows."""
+        name = subject(self.room.name).name
+        if self.room.name in RANKED:
+            ids = pc.index_in(rows[name], value_set=keys).combine_chunks()
+            rows = rows.append_column("arch_id", ids)
+        group = [name, "dataset", "num_epochs"]
+        if "configurations" in self.tables:
+            group += [column.name for column in CONFIGURATION_COLUMNS]
+        first = changes(rows, group)
+        self._refuse_repeats(rows, first, name)
+        starts = np.flatnonzero(first)
+        sizes = np.diff(np.append(starts, len(first)))
+        run = np.arange(len(first)) - np.repeat(starts, sizes)
+        rows = rows.append_column("run", pa.array(run.astype(np.int16)))
+        numbers = np.arange(self.trials, self.trials + len(first), dtype=np.int32)
+        rows = rows.append_column("trial_id", pa.array(numbers))
+        if "configurations" in self.tables:
+            config = (np.cumsum(first) - 1 + self.configurations).astype(np.int32)
+            rows = rows.append_column("config_id", pa.array(config))
+            self.configurations += len(starts)
+            self.writers["configurations"].write(rows.take(pa.array(starts)))
+        return rows
+
+    def _refuse_repeats(self, rows: pa.Table, first: np.ndarray, name: str) -> None:
+        order = rows["run_order"].to_numpy()
+        repeated = np.flatnonzero(~first[1:] & (order[1:] == order[:-1]))
+        if len(repeated):
+            columns = [name, "dataset", "num_epochs", "seed", "source_file", "source_pos"]
+            one, two = (
+                rows.select(columns).slice(int(repeated[0]) + i, 1).to_pylist()[0] for i in (0, 1)
+            )
+            raise RawDataError(
+                "The same training is in the release twice.",
+                where=self.raw.where,
+                expected=f"one record like {one}",
+                found=f"another one: {two}",
+                todo="The raw file is damaged or altered: obtain the released file again.",
+            )
+
+    # ------------------------------------------------------------------ tables that describe
+
+    def _facts(self, source_rows: Sequence[Mapping[str, Any]]) -> None:
+        facts = self.room.facts(self.raw.release)
+        self._write_rows("training_setups", facts.training_setups)
+        self._write_rows("splits", facts.splits)
+        self._write_rows("sources", source_rows)
+        self._write_rows("columns", column_rows(self.tables.values()))
+        self.notes += facts.notes
+
+    def _write_rows(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        table = self.tables[name]
+        schema = arrow_schema(table)
+        unknown = {key for row in rows for key in row} - set(table.names)
+        if unknown:
+            raise KeyError(f"table {name} has no columns {sorted(unknown)}")
+        data = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+        if table.key != ("note_id",):
+            order = [(key, "ascending") for key in table.sort_key]
+            data = data.take(pc.sort_indices(data, sort_keys=order))
+        self.writers[name].write(data)
+
+
+def _incomplete(raw: RawRelease, what: str, expected: int, found: int) -> IncompleteReleaseError:
+    return IncompleteReleaseError(
+        f"The release does not hold the {what} that it should.",
+        where=raw.where,
+        expected=f"{expected} {what}",
+        found=f"{found} {what}",
+        todo="Obtain the whole file again, or accept a partial release: `partial: true` in the "
+        "sources table, or `snakemake --config partial=true`.",
+    )
+
+
+# ---------------------------------------------------------------------------------------------
+# pieces of arithmetic on sorted rows
+
+
+def changes(rows: pa.Table, names: Sequence[str]) -> np.ndarray:
+    """Whether a row differs from the one before it in any of the columns; the first does."""
+    changed = np.zeros(rows.num_rows, dtype=bool)
+    changed[:1] = True
+    for name in names:
+        column = rows[name].combine_chunks()
+        differs = pc.not_equal(column.slice(1), column.slice(0, max(rows.num_rows - 1, 0)))
+        changed[1:] |= np.asarray(differs)
+    return changed
+
+
+def flat(rows: pa.Table, name: str, lengths: np.ndarray) -> pa.Array:
+    """Values of a list column end to end; a NULL list gives as many NULLs as ``lengths`` says."""
+    lists = rows[name].combine_chunks()
+    valid = np.asarray(lists.is_valid())
+    own = np.asarray(pc.fill_null(pc.list_value_length(lists), 0))
+    if not (own[valid] == lengths[valid]).all():
+        raise ValueError(f"column {name}: a list is not as long as its row's epochs")
+    values = lists.flatten()
+    if valid.all():
+        return values
+    inside = np.repeat(valid, lengths)
+    position = np.cumsum(inside) - 1
+    return values.take(pa.array(position, mask=~inside))
+
+
+def last_values(rows: pa.Table, name: str, at_end: np.ndarray) -> pa.Array:
+    """Last value of each list of a column, NULL where ``at_end`` is false or the list is NULL."""
+    lists = rows[name].combine_chunks()
+    own = np.asarray(pc.fill_null(pc.list_value_length(lists), 0)).astype(np.int64)
+    ends = np.cumsum(own) - 1
+    return lists.flatten().take(pa.array(ends, mask=~(at_end & (own > 0))))
+
+
+def finals(benchmark: str, rows: pa.Table) -> pa.Table:
+    """Rows of ``trials``: identity, scalars, and each series' value after the last epoch."""
+    table = tables(benchmark)["trials"]
+    last_epoch = last_values(rows, "epoch", np.ones(rows.num_rows, dtype=bool))
+    whole = np.asarray(
+        pc.fill_null(pc.equal(last_epoch, rows["num_epochs"].combine_chunks()), False)
+    )
+    columns: dict[str, Any] = {}
+    for column in table.columns:
+        if column in series(benchmark):
+            columns[column.name] = last_values(rows, column.name, whole)
+        elif column.name == "train_time_total_s":
+            columns[column.name] = total_times(rows, whole)
+        else:
+            columns[column.name] = rows[column.name]
+    return pa.table(columns).select(table.names)
+
+
+def total_times(rows: pa.Table, whole: np.ndarray) -> pa.Array:
+    """Seconds of training of each row, all epochs; NULL unless every epoch's time is known.
+
+    NATS releases one time per epoch: they are added one after the other in epoch order, as
+    upstream's own sum does, so that the result agrees to the last bit. NAS-Bench-101 releases the
+    time elapsed at each point; NDS releases no epoch times.
+    """
+    if "elapsed_train_time_s" in rows.column_names:
+        return last_values(rows, "elapsed_train_time_s", whole)
+    if "train_time_s" not in rows.column_names:
+        return pa.nulls(rows.num_rows, pa.float64())
+    lists = rows["train_time_s"].combine_chunks()
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0)).astype(np.int64)
+    values = lists.flatten()
+    known = np.asarray(values.is_valid())
+    values = np.asarray(pc.fill_null(values, 0.0))
+    starts = np.cumsum(lengths) - lengths
+    total = np.zeros(rows.num_rows)
+    complete = lengths == rows["num_epochs"].to_numpy()
+    for epoch in range(int(lengths.max(initial=0))):
+        reached = np.flatnonzero(lengths > epoch)
+        total[reached] += values[starts[reached] + epoch]
+        complete[reached] &= known[starts[reached] + epoch]
+    return pa.array(total, mask=~complete)
+
+
+def curve_rows(benchmark: str, rows: pa.Table) -> pa.Table:
+    """Rows of ``curves``: one per trial and epoch."""
+    epochs = rows["epoch"].combine_chunks()
+    lengths = np.asarray(pc.list_value_length(epochs)).astype(np.int64)
+    repeat = pa.array(np.repeat(np.arange(rows.num_rows), lengths))
+    columns: dict[str, Any] = {"epoch": epochs.flatten()}
+    for column in tables(benchmark)["curves"].columns:
+        if column in series(benchmark):
+            columns[column.name] = flat(rows, column.name, lengths)
+        elif column.name != "epoch":
+            columns[column.name] = rows[column.name].combine_chunks().take(repeat)
+    return pa.table(columns)
+
+
+def iteration_rows(rows: pa.Table) -> pa.Table:
+    """Rows of ``iterations``: one per trial and sampled iteration."""
+    names = [SAMPLE_PREFIX + column.name for column in SAMPLE_SERIES]
+    own = [pc.fill_null(pc.list_value_length(rows[name].combine_chunks()), 0) for name in names]
+    lengths = np.maximum.reduce([np.asarray(lengths) for lengths in own]).astype(np.int64)
+    ends = np.cumsum(lengths)
+    repeat = pa.array(np.repeat(np.arange(rows.num_rows), lengths))
+    sample = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
+    columns: dict[str, Any] = {
+        "trial_id": rows["trial_id"].combine_chunks().take(repeat),
+        "sample": pa.array(sample.astype(np.int32)),
+    }
+    for column, name in zip(SAMPLE_SERIES, names, strict=True):
+        columns[column.name] = flat(rows, name, lengths)
+    return pa.table(columns)
+
+
+def mean_rows(benchmark: str, trials: pa.Table) -> pa.Table:
+    """Rows of ``means``: mean and sample standard deviation over the runs of each training.
+
+    Runs are added in order of ``run``, so the result does not depend on how rows were grouped.
+    """
+    table = tables(benchmark)["means"]
+    run = trials["run"].to_numpy()
+    starts = np.flatnonzero(run == 0)
+    group = np.cumsum(run == 0) - 1
+    n = np.bincount(group, minlength=len(starts))
+    members = [np.flatnonzero(run == r) for r in range(int(run.max(initial=-1)) + 1)]
+    columns: dict[str, Any] = {"n": pa.array(n.astype(np.int16))}
+    for name in table.key:
+        columns[name] = trials[name].combine_chunks().take(pa.array(starts))
+    for column in final_values(benchmark):
+        mean, deviation, absent = _moments(trials[column.name], group, members, n)
+        columns[f"{column.name}_mean"] = pa.array(mean, mask=absent)
+        columns[f"{column.name}_sd"] = pa.array(deviation, mask=absent | (n < 2))
+    return pa.table(columns).select(table.names)
+
+
+def _moments(
+    column: pa.ChunkedArray, group: np.ndarray, members: list[np.ndarray], n: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    present = np.asarray(column.is_valid())
+    values = np.asarray(pc.fill_null(column, 0.0))
+    absent = np.bincount(group, weights=~present, minlength=len(n)) > 0
+    total = np.zeros(len(n))
+    for rows in members:
+        total[group[rows]] += values[rows]
+    mean = total / n
+    squares = np.zeros(len(n))
+    for rows in members:
+        squares[group[rows]] += (values[rows] - mean[group[rows]]) ** 2
+    return mean, np.sqrt(squares / np.maximum(n - 1, 1)), absent
+
+
+def nan_notes(table: Table, rows: pa.Table) -> Iterable[Mapping[str, Any]]:
+    """One note of kind ``nan`` per released NaN: SQLite cannot hold it and stores NULL."""
+    for column in table.columns:
+        if arrow_type(column) != pa.float64():
+            continue
+        nan = np.flatnonzero(np.asarray(pc.fill_null(pc.is_nan(rows[column.name]), False)))
+        if len(nan):
+            for key in rows.select(list(table.key)).take(pa.array(nan)).to_pylist():
+                yield _nan_note(table.name, column, key)
+
+
+def _nan_note(table: str, column: Column, key: Mapping[str, Any]) -> Mapping[str, Any]:
+    cause = "was released as NaN" if column.origin == "released" else "is NaN, as its inputs are"
+    return {
+        "table": table,
+        "key": json.dumps(key),
+        "column": column.name,
+        "kind": "nan",
+        "code": "not-a-number",
+        "sentence": f"{column.name} {cause}; SQLite stores NULL in its place.",
+    }
+
+
+def column_rows(catalogue: Iterable[Table]) -> list[dict[str, Any]]:
+    """Rows of ``columns``: the catalogue itself."""
+    return [
+        {
+            "table": table.name,
+            "position": position,
+            "column": column.name,
+            "type": column.type,
+            "unit": column.unit,
+            "meaning": column.meaning,
+            "upstream": column.upstream,
+            "nullable": column.nullable,
+            "origin": column.origin,
+        }
+        for table in catalogue
+        for position, column in enumerate(table.columns)
+    ]
