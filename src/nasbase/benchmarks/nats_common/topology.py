@@ -167,7 +167,7 @@ def encode(architecture: Any, convention: str | None = None) -> str:
     if isinstance(architecture, Mapping):
         return arch_str(from_nni(architecture))
     if isinstance(architecture, bool):
-        _refuse_kind(architecture)
+        raise _unknown(architecture)
     if (position := _as_index(architecture)) is not None:
         if not 0 <= position < SIZE:
             raise SpaceError(
@@ -179,7 +179,7 @@ def encode(architecture: Any, convention: str | None = None) -> str:
     try:
         items = list(architecture)
     except TypeError:
-        _refuse_kind(architecture)
+        raise _unknown(architecture) from None
     return arch_str(_from_sequence(items, convention))
 
 
@@ -199,7 +199,7 @@ def _from_sequence(items: list[Any], convention: str | None) -> Operations:
                 + f" on edges {', '.join(EDGE_NAMES)}; naslib: another order of both.",
             )
         return from_codes(items, convention)
-    _refuse_kind(items)
+    raise _unknown(items)
 
 
 def _as_index(value: Any) -> int | None:
@@ -239,8 +239,8 @@ def _refuse_text(text: str) -> NoReturn:
     )
 
 
-def _refuse_kind(value: object) -> NoReturn:
-    raise SpaceError(
+def _unknown(value: object) -> SpaceError:
+    return SpaceError(
         "This is not an architecture in any encoding of the topology space.",
         expected="index, architecture string, six operation names, dict of edges or 4 x 4 matrix",
         found=repr(value)[:200],
