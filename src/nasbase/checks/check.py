@@ -35,7 +35,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """The artifacts of one build, as they lie on disk."""
+    """The artifacts of one build, as they lie on disk.
+
+    ``folder`` holds the Parquet tables, ``others`` (default: the same folder) the other forms.
+    """
 
     benchmark: str
     release: str
@@ -43,6 +46,7 @@ class Artifacts:
     partial: bool
     synthetic: bool
     forms: tuple[str, ...] = ("parquet",)
+    others: Path | None = None
 
     def parquet(self, table: str) -> pq.ParquetFile:
         """The Parquet file of one table; read it row group by row group."""
@@ -51,12 +55,12 @@ class Artifacts:
     @property
     def sqlite(self) -> Path:
         """The SQLite database."""
-        return self.folder / f"{self.benchmark}.sqlite"
+        return (self.others or self.folder) / f"{self.benchmark}.sqlite"
 
     @property
     def hdf5(self) -> Path:
         """The HDF5 file of curves."""
-        return self.folder / "curves.h5"
+        return (self.others or self.folder) / "curves.h5"
 
 
 @dataclass(frozen=True, slots=True)

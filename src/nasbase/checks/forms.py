@@ -1,0 +1,235 @@
+"""Checks that SQLite and HDF5 hold the numbers of the Parquet tables, bit for bit."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nasbase.checks.check import Artifacts, Check, Outcome
+from nasbase.store.build import read_build
+from nasbase.store.curves import Block, blocks
+from nasbase.store.hdf5 import PRESENT
+from nasbase.store.parquet import read_batches
+from nasbase.store.series_blob import decode
+from nasbase.tables.catalogue import SAMPLE_SERIES, series, tables
+from nasbase.tables.columns import Table
+from nasbase.tables.models import blob_tables
+
+
+def form_checks(forms: tuple[str, ...]) -> list[Check]:
+    """The checks of the forms that a build has beside Parquet."""
+    found = []
+    if "sqlite" in forms:
+        found += [
+            Check("all.sqlite.build", "SQLite belongs to this build.", _sqlite_build),
+            Check("all.sqlite.integrity", "SQLite's own integrity check passes.", _integrity),
+            Check("all.sqlite.rows", "SQLite's rows equal Parquet's; NaN is NULL.", _sqlite_rows),
+            Check("all.sqlite.blobs", "SQLite's curves equal Parquet's, bit for bit.", _sqlite_blobs),
+        ]  # fmt: skip
+    if "hdf5" in forms:
+        found += [
+            Check("all.hdf5.build", "HDF5 belongs to this build.", _hdf5_build),
+            Check("all.hdf5.curves", "HDF5's curves equal Parquet's, bit for bit.", _hdf5_curves),
+            Check("all.hdf5.count", "HDF5 holds no point that Parquet does not.", _hdf5_count),
+        ]
+    return found
+
+
+# ---------------------------------------------------------------------------------------------
+# SQLite
+
+
+def open_sqlite(artifacts: Artifacts) -> sqlite3.Connection:
+    """Open a build's database for reading alone."""
+    uri = f"{artifacts.sqlite.resolve().as_uri()}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True)
+
+
+def _sqlite_build(artifacts: Artifacts, outcome: Outcome) -> None:
+    expected = read_build(artifacts.folder)
+    with closing(open_sqlite(artifacts)) as database:
+        found = dict(database.execute("SELECT key, value FROM build"))
+        (schema,) = database.execute("PRAGMA user_version").fetchone()
+    outcome.count(1, [] if found == expected.described() else [str(found)])
+    outcome.count(1, [] if schema == expected.schema else [f"user_version {schema}"])
+
+
+def _integrity(artifacts: Artifacts, outcome: Outcome) -> None:
+    with closing(open_sqlite(artifacts)) as database:
+        lines = [line for (line,) in database.execute("PRAGMA integrity_check")]
+    outcome.count(1, [line for line in lines if line != "ok"])
+
+
+def _sqlite_rows(artifacts: Artifacts, outcome: Outcome) -> None:
+    blobs = blob_tables(artifacts.benchmark)
+    with closing(open_sqlite(artifacts)) as database:
+        for name, table in tables(artifacts.benchmark).items():
+            if name in blobs:
+                continue
+            stored = _stored_rows(database, table)
+            for batch in read_batches(artifacts.folder / f"{name}.parquet"):
+                expected = _as_sqlite(batch)
+                found = [next(stored, None) for _ in range(batch.num_rows)]
+                bad = [
+                    f"{name}: {e} != {f}" for e, f in zip(expected, found, strict=True) if e != f
+                ]
+                outcome.count(batch.num_rows, bad[:5], failed=len(bad))
+            more = sum(1 for _ in stored)
+            outcome.count(0, [f"{name}: {more} rows too many"] if more else [], failed=more)
+
+
+def _stored_rows(database: sqlite3.Connection, table: Table) -> Iterator[tuple]:
+    columns = ", ".join(f'"{name}"' for name in table.names)
+    order = ", ".join(f'"{name}"' for name in table.key)
+    return iter(database.execute(f'SELECT {columns} FROM "{table.name}" ORDER BY {order}'))  # noqa: S608
+
+
+def _as_sqlite(batch: pa.Table) -> list[tuple]:
+    columns = []
+    for column in batch.columns:
+        values = column.to_pylist()
+        if pa.types.is_floating(column.type):
+            values = [None if v is None or v != v else v for v in values]  # noqa: PLR0124
+        columns.append(values)
+    return list(zip(*columns, strict=True))
+
+
+def _sqlite_blobs(artifacts: Artifacts, outcome: Outcome) -> None:
+    for name, stored in blob_tables(artifacts.benchmark).items():
+        path = artifacts.folder / f"{name}.parquet"
+        if name == "curves":
+            names = [column.name for column in series(artifacts.benchmark)]
+            stream = blocks(path, names, point="epoch", first_point=1, length="num_epochs")
+        else:
+            names = [column.name for column in SAMPLE_SERIES]
+            stream = blocks(path, names, point="sample", first_point=0, length=None)
+        with closing(open_sqlite(artifacts)) as database:
+            seen = 0
+            for block in stream:
+                _compare_blobs(database, stored, block, names, outcome)
+                seen += block.rows.num_rows
+            (count,) = database.execute(f'SELECT count(*) FROM "{stored}"').fetchone()  # noqa: S608
+        outcome.count(1, [] if count == seen else [f"{stored}: {seen} trials, {count} blobs"])
+
+
+def _compare_blobs(
+    database: sqlite3.Connection, stored: str, block: Block, names: list[str], outcome: Outcome
+) -> None:
+    query = f'SELECT length, data FROM "{stored}" WHERE trial_id = ?'  # noqa: S608
+    bits = block.values.view(np.int64)
+    for number, trial in enumerate(block.rows["trial_id"].to_pylist()):
+        length, data = database.execute(query, (trial,)).fetchone() or (None, b"")
+        if length != block.length:
+            outcome.count(1, [f"{stored} {trial}: length {length}, expected {block.length}"])
+            continue
+        found = decode(data, len(names), length)
+        bad = [
+            f"{stored} {trial}: {name}"
+            for i, (name, points) in enumerate(zip(names, found, strict=True))
+            if not _same_points(points, bits[number, i], block.present[number, i])
+        ]
+        outcome.count(len(names), bad)
+
+
+def _same_points(
+    stored: Sequence[float | None] | None, bits: np.ndarray, present: np.ndarray
+) -> bool:
+    if stored is None:
+        return not present.any()
+    here = np.array([point is not None for point in stored])
+    found = np.array([0.0 if point is None else point for point in stored]).view(np.int64)
+    return bool((here == present).all() and (found[here] == bits[here]).all())
+
+
+# ---------------------------------------------------------------------------------------------
+# HDF5
+
+
+def _hdf5_build(artifacts: Artifacts, outcome: Outcome) -> None:
+    expected = read_build(artifacts.folder).described()
+    with h5py.File(artifacts.hdf5, "r") as file:
+        found = dict(file.attrs)
+    outcome.count(1, [] if found == expected else [str(found)])
+
+
+def _hdf5_curves(artifacts: Artifacts, outcome: Outcome) -> None:
+    nds = artifacts.benchmark == "nds"
+    names = [column.name for column in series(artifacts.benchmark)]
+    path = artifacts.folder / "curves.parquet"
+    files: np.ndarray | None = None
+    if nds:
+        trials = pq.read_table(artifacts.folder / "trials.parquet", columns=["source_file"])
+        files = np.asarray(trials["source_file"].to_pylist(), dtype=object)
+    stream = blocks(path, names, point="epoch", first_point=1, length="num_epochs")
+    with h5py.File(artifacts.hdf5, "r") as file:
+        for block in stream:
+            for group, chosen in _groups(block, files):
+                _compare_tensors(file[group], block, chosen, names, outcome)
+
+
+def _groups(block: Block, files: np.ndarray | None) -> Iterator[tuple[str, np.ndarray]]:
+    if files is None:
+        where = np.asarray(block.rows["dataset"].to_pylist(), dtype=object)
+        suffix = f"/{block.length}"
+    else:
+        where = files[block.rows["trial_id"].to_numpy()]
+        where = np.asarray([name.removesuffix(".json") for name in where], dtype=object)
+        suffix = ""
+    for name in sorted(set(where)):
+        yield name + suffix, np.flatnonzero(where == name)
+
+
+def _compare_tensors(
+    group: h5py.Group, block: Block, chosen: np.ndarray, names: list[str], outcome: Outcome
+) -> None:
+    scale = "trial_id" if "trial_id" in group else "arch_id"
+    row = np.searchsorted(group[scale][()], block.rows[scale].to_numpy()[chosen])
+    low, high = int(row.min()), int(row.max()) + 1
+    inner = () if scale == "trial_id" else (block.rows["run"].to_numpy()[chosen],)
+    bits = block.values.view(np.int64)
+    for i, name in enumerate(names):
+        present = block.present[chosen, i]
+        if name not in group:
+            outcome.count(len(chosen), [f"{group.name}/{name}"] if present.any() else [])
+            continue
+        at = (row - low, *inner, slice(0, block.length))
+        found = group[name][low:high][at].view(np.int64)
+        mask = group[name + PRESENT][low:high][at]
+        same = (mask == present).all(axis=1)
+        same &= ((found == bits[chosen, i]) | ~present).all(axis=1)
+        bad = [f"{group.name}/{name} {scale} row {r}" for r in row[~same][:5]]
+        outcome.count(len(chosen), bad, failed=int((~same).sum()))
+
+
+def _hdf5_count(artifacts: Artifacts, outcome: Outcome) -> None:
+    for column in series(artifacts.benchmark):
+        expected = found = 0
+        with pq.ParquetFile(artifacts.folder / "curves.parquet") as file:
+            for batch in file.iter_batches(columns=[column.name]):
+                expected += len(batch) - batch.column(0).null_count
+        with h5py.File(artifacts.hdf5, "r") as file:
+            found = sum(_present_points(mask) for mask in _masks(file, column.name + PRESENT))
+        bad = [] if found == expected else [f"{column.name}: {expected} points, HDF5 {found}"]
+        outcome.count(1, bad)
+
+
+def _masks(file: h5py.File, name: str) -> list[h5py.Dataset]:
+    found: list[h5py.Dataset] = []
+
+    def visit(path: str, item: object) -> None:
+        if path.endswith(f"/{name}") and isinstance(item, h5py.Dataset):
+            found.append(item)
+
+    file.visititems(visit)
+    return found
+
+
+def _present_points(mask: h5py.Dataset) -> int:
+    step = mask.chunks[0]
+    return sum(int(mask[i : i + step].sum()) for i in range(0, mask.shape[0], step))

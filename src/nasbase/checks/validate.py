@@ -1,0 +1,79 @@
+"""The validate step: every check of a benchmark, run on the artifacts, and its report."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from nasbase.benchmarks import room
+from nasbase.checks.check import Artifacts
+from nasbase.checks.forms import form_checks
+from nasbase.checks.generic import generic_checks
+from nasbase.errors import CheckFailedError
+from nasbase.staging import staged_file
+from nasbase.store.build import read_build
+
+logger = logging.getLogger(__name__)
+
+
+def validate(artifacts: Artifacts, report: Path) -> dict[str, Any]:
+    """Run every check and write the report.
+
+    Returns
+    -------
+    dict
+        The report: identity of the build, counts, and one record per check.
+
+    Raises
+    ------
+    CheckFailedError
+        If a check of severity ``error`` failed. The report is then written beside ``report`` under
+        the name ``<stem>.failed.json``, so that nothing downstream takes it for a success.
+    """
+    build = read_build(artifacts.folder)
+    checks = [
+        *generic_checks(artifacts.benchmark),
+        *form_checks(artifacts.forms),
+        *room(artifacts.benchmark).checks(),
+    ]
+    records = []
+    for check in checks:
+        record = check.report(artifacts)
+        records.append(record)
+        logger.info("%s: %s of %s failed", check.id, record["failed"], record["checked"])
+    errors = [r for r in records if not r["passed"] and r["severity"] == "error"]
+    warnings = [r for r in records if not r["passed"] and r["severity"] == "warning"]
+    document = {
+        **build.described(),
+        "synthetic": build.synthetic,
+        "partial": build.partial,
+        "passed": not errors,
+        "checks_run": len(records),
+        "errors": len(errors),
+        "warnings": len(warnings),
+        "checks": records,
+    }
+    target = report if not errors else report.with_name(f"{report.stem}.failed.json")
+    with staged_file(target) as temporary:
+        temporary.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+    if errors:
+        raise _failure(artifacts, errors, target)
+    return document
+
+
+def _failure(artifacts: Artifacts, errors: list[dict[str, Any]], report: Path) -> CheckFailedError:
+    lines = [
+        f"{r['id']}: {r['failed']} of {r['checked']}, for example {'; '.join(r['examples'])}"
+        for r in errors
+    ]
+    return CheckFailedError(
+        f"{len(errors)} checks failed for {artifacts.benchmark} {artifacts.release}; "
+        "nothing was installed, and what was installed before is untouched.",
+        where=artifacts.folder,
+        expected="every check of severity error to pass",
+        found="\n    ".join(["", *lines]),
+        todo=f"Read {report}. If the raw file is damaged, obtain it again; if upstream released "
+        "something new, the check has to learn it.",
+    )

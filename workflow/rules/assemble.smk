@@ -1,0 +1,71 @@
+rule assemble:
+    input:
+        raw=ancient(FETCHED),
+        plan=f"{WORK}/plan.json",
+        shards=shards_of,
+        code=assembling_code,
+    output:
+        parquet=directory(f"{WORK}/parquet"),
+    log:
+        "logs/assemble/{benchmark}-{release}-{pin}.log",
+    benchmark:
+        "logs/benchmarks/assemble/{benchmark}-{release}-{pin}.tsv"
+    conda:
+        "../../envs/build.yaml"
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        schema=SCHEMA_VERSION,
+        partial=partial_of,
+        provenance=provenance_of,
+    message:
+        "Assembling the tables of {wildcards.benchmark} {wildcards.release}."
+    script:
+        "../scripts/assemble.py"
+
+
+rule sqlite:
+    input:
+        parquet=f"{WORK}/parquet",
+        code=code("store/sqlite.py", "store/curves.py", "store/series_blob.py", "tables/models.py"),
+    output:
+        form=f"{WORK}/{{benchmark}}.sqlite",
+    log:
+        "logs/sqlite/{benchmark}-{release}-{pin}.log",
+    benchmark:
+        "logs/benchmarks/sqlite/{benchmark}-{release}-{pin}.tsv"
+    conda:
+        "../../envs/build.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        schema=SCHEMA_VERSION,
+    message:
+        "Writing SQLite of {wildcards.benchmark} {wildcards.release}."
+    script:
+        "../scripts/sqlite.py"
+
+
+rule hdf5:
+    input:
+        parquet=f"{WORK}/parquet",
+        code=code("store/hdf5.py", "store/curves.py"),
+    output:
+        form=f"{WORK}/curves.h5",
+    log:
+        "logs/hdf5/{benchmark}-{release}-{pin}.log",
+    benchmark:
+        "logs/benchmarks/hdf5/{benchmark}-{release}-{pin}.tsv"
+    conda:
+        "../../envs/build.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        schema=SCHEMA_VERSION,
+    message:
+        "Writing HDF5 of {wildcards.benchmark} {wildcards.release}."
+    script:
+        "../scripts/hdf5.py"

@@ -1,0 +1,159 @@
+"""What all rules share: the configuration, paths, and the code that each step depends on."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+
+# The package beside this workflow is the one that runs, also in conda environments and on other
+# machines, so that the code declared as input below is the code that makes the outputs.
+PACKAGE = ROOT / "src" / "nasbase"
+sys.path.insert(0, str(PACKAGE.parent))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    path for path in (str(PACKAGE.parent), os.environ.get("PYTHONPATH")) if path
+)
+
+from nasbase.benchmarks import NAMES, room
+from nasbase.config import read_config
+from nasbase.errors import NasbaseError
+from nasbase.tables.catalogue import NATS_RECORDS, SCHEMA_VERSION
+
+CONFIG_SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+
+try:
+    BUILD = read_config(config, CONFIG_SCHEMA, ROOT)
+except NasbaseError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    benchmark="|".join(NAMES),
+    release=r"[A-Za-z0-9._]+(-[A-Za-z0-9._]+)*",
+    pin=r"[0-9a-f]{1,32}|unpinned",
+    shard=r"\d{3}-of-\d{3}",
+
+
+# ------------------------------------------------------------------------------ paths
+
+FETCHED = "resources/raw/{benchmark}/{release}-{pin}/fetched.json"
+WORK = "build/{benchmark}/{release}-{pin}"
+FORM_FILES = {"sqlite": "{benchmark}.sqlite", "hdf5": "curves.h5"}
+
+
+def release_of(wildcards):
+    """The row of the sources table that a job works on."""
+    return BUILD.table.release(wildcards.benchmark, wildcards.release)
+
+
+def named(pattern, release):
+    """A path pattern filled in for one release."""
+    return pattern.format(
+        benchmark=release.benchmark, release=release.release, pin=release.pin
+    )
+
+
+def raw_of(release):
+    """Record of what was fetched for a release."""
+    return named(FETCHED, release)
+
+
+def shards_of(wildcards):
+    """Folders of all shards of a release, in order."""
+    count = BUILD.shards_of(wildcards.benchmark)
+    return [
+        f"{named(WORK, release_of(wildcards))}/shards/{i:03d}-of-{count:03d}"
+        for i in range(count)
+    ]
+
+
+def forms_of(wildcards):
+    """Files of the forms beside Parquet that a build has."""
+    forms = BUILD.forms_of(wildcards.benchmark)
+    pattern = {name: f"{WORK}/{file}" for name, file in FORM_FILES.items()}
+    return [named(pattern[form], release_of(wildcards)) for form in forms if form in pattern]
+
+
+def artifacts_of(wildcards):
+    """Everything that is validated and installed for a release."""
+    work = named(WORK, release_of(wildcards))
+    return {"parquet": f"{work}/parquet", "forms": forms_of(wildcards)}
+
+
+def validated_of(wildcards):
+    """The artifacts of a release and the report that they passed."""
+    work = named(WORK, release_of(wildcards))
+    return {**artifacts_of(wildcards), "report": f"{work}/validation.json"}
+
+
+# ------------------------------------------------------------------------------ code as input
+
+
+def code(*patterns):
+    """Modules of the package that match, as inputs: Snakemake tracks scripts, not their imports."""
+    files = {path for pattern in patterns for path in PACKAGE.glob(pattern)}
+    return sorted(os.path.relpath(path) for path in files)
+
+
+def room_patterns(benchmark):
+    """Modules of a benchmark's room, the shared NATS room included."""
+    folders = [benchmark, *(["nats_common"] if benchmark in NATS_RECORDS else [])]
+    return [f"benchmarks/{folder}/*.py" for folder in folders]
+
+
+def decoding_code(wildcards):
+    """What turns raw bytes into shards; checks and samples of a room are not part of it."""
+    modules = code(
+        "errors.py",
+        "benchmarks/room.py",
+        "containers/*.py",
+        "tables/runs.py",
+        "tables/shards.py",
+        *room_patterns(wildcards.benchmark),
+    )
+    return [m for m in modules if Path(m).name not in ("checks.py", "sample.py")]
+
+
+def assembling_code(wildcards):
+    """What turns shards into Parquet tables."""
+    return code("tables/*.py", "store/parquet.py")
+
+
+def checking_code(wildcards):
+    """What judges artifacts."""
+    return code("checks/*.py", *[p.replace("*.py", "checks.py") for p in room_patterns(wildcards.benchmark)])
+
+
+# ------------------------------------------------------------------------------ params
+
+
+def files_of(wildcards):
+    """Names and digests of a release's files: all that decides whether to fetch again."""
+    return release_of(wildcards).identity
+
+
+def partial_of(wildcards):
+    """Whether a release may hold fewer records than its space."""
+    return BUILD.is_partial(release_of(wildcards))
+
+
+def shard_count(wildcards):
+    """Pieces that a release is cut into."""
+    return BUILD.shards_of(wildcards.benchmark)
+
+
+def built_forms(wildcards):
+    """Names of the forms of a build."""
+    return list(BUILD.forms_of(wildcards.benchmark))
+
+
+def provenance_of(wildcards):
+    """What the tables say of their source."""
+    release = release_of(wildcards)
+    keys = ("citation", "homepage", "code_licence", "data_licence")
+    return {key: getattr(release, key) for key in keys}
+
+
+def description_of(wildcards):
+    """What the manifest says of its source."""
+    return {**provenance_of(wildcards), "status": release_of(wildcards).status}

@@ -1,0 +1,43 @@
+rule install:
+    input:
+        unpack(validated_of),
+    output:
+        # update(): the installed folder stays until the job exchanges it for the new one.
+        installed=update(directory("results/{benchmark}/{release}")),
+    log:
+        "logs/install/{benchmark}-{release}.log",
+    benchmark:
+        "logs/benchmarks/install/{benchmark}-{release}.tsv"
+    conda:
+        "../../envs/build.yaml"
+    resources:
+        mem_mb=500,
+        runtime=30,
+    params:
+        description=description_of,
+        forms=built_forms,
+    message:
+        "Installing {wildcards.benchmark} {wildcards.release}."
+    script:
+        "../scripts/install.py"
+
+
+rule catalog:
+    input:
+        installed=[named("results/{benchmark}/{release}", r) for r in BUILD.releases],
+        code=code("store/install.py"),
+    output:
+        catalog="results/catalog.json",
+    log:
+        "logs/catalog.log",
+    benchmark:
+        "logs/benchmarks/catalog.tsv"
+    conda:
+        "../../envs/build.yaml"
+    resources:
+        mem_mb=300,
+        runtime=10,
+    message:
+        "Listing what is installed."
+    script:
+        "../scripts/catalog.py"

@@ -1,0 +1,22 @@
+rule validate:
+    input:
+        unpack(artifacts_of),
+        code=checking_code,
+    output:
+        report=f"{WORK}/validation.json",
+    log:
+        "logs/validate/{benchmark}-{release}-{pin}.log",
+    benchmark:
+        "logs/benchmarks/validate/{benchmark}-{release}-{pin}.tsv"
+    conda:
+        "../../envs/build.yaml"
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        forms=built_forms,
+        partial=partial_of,
+    message:
+        "Validating {wildcards.benchmark} {wildcards.release}."
+    script:
+        "../scripts/validate.py"

@@ -1,0 +1,21 @@
+"""Put one validated build in the place of the installed one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nasbase.joblog import job_log
+from nasbase.store.install import install
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job_log(snakemake.log[0]):
+    install(
+        Path(snakemake.output.installed),
+        parquet=Path(snakemake.input.parquet),
+        forms=dict(zip(snakemake.params.forms[1:], map(Path, snakemake.input.get("forms", [])))),
+        validation=Path(snakemake.input.report),
+        description=snakemake.params.description,
+    )

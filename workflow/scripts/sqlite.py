@@ -1,0 +1,15 @@
+"""Write the SQLite form of one build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nasbase.joblog import job_log
+from nasbase.store.sqlite import write_sqlite
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job_log(snakemake.log[0]):
+    write_sqlite(Path(snakemake.input.parquet), Path(snakemake.output.form))

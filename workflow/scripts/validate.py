@@ -1,0 +1,20 @@
+"""Run every check on the artifacts of one build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nasbase.joblog import job_log
+from nasbase.steps import validate_step
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job_log(snakemake.log[0]):
+    validate_step(
+        Path(snakemake.input.parquet),
+        Path(snakemake.output.report),
+        forms=snakemake.params.forms,
+        partial=snakemake.params.partial,
+    )
