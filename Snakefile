@@ -24,9 +24,9 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         "results/catalog.json",
-    default_target: True
     message:
         "Everything that was asked for is installed; results/catalog.json lists it."
 

@@ -28,7 +28,12 @@ rule assemble:
 rule sqlite:
     input:
         parquet=f"{WORK}/parquet",
-        code=code("store/sqlite.py", "store/curves.py", "store/series_blob.py", "tables/models.py"),
+        code=code(
+            "store/sqlite.py",
+            "store/curves.py",
+            "store/series_blob.py",
+            "tables/models.py",
+        ),
     output:
         form=f"{WORK}/{{benchmark}}.sqlite",
     log:

@@ -10,14 +10,14 @@ ROOT = Path(workflow.basedir)
 # machines, so that the code declared as input below is the code that makes the outputs.
 PACKAGE = ROOT / "src" / "nasbase"
 sys.path.insert(0, str(PACKAGE.parent))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    path for path in (str(PACKAGE.parent), os.environ.get("PYTHONPATH")) if path
-)
 
 from nasbase.benchmarks import NAMES, room
 from nasbase.config import read_config
+from nasbase.environment import expose_package
 from nasbase.errors import NasbaseError
 from nasbase.tables.catalogue import NATS_RECORDS, SCHEMA_VERSION
+
+expose_package(PACKAGE.parent)
 
 CONFIG_SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
@@ -71,7 +71,9 @@ def forms_of(wildcards):
     """Files of the forms beside Parquet that a build has."""
     forms = BUILD.forms_of(wildcards.benchmark)
     pattern = {name: f"{WORK}/{file}" for name, file in FORM_FILES.items()}
-    return [named(pattern[form], release_of(wildcards)) for form in forms if form in pattern]
+    return [
+        named(pattern[form], release_of(wildcards)) for form in forms if form in pattern
+    ]
 
 
 def artifacts_of(wildcards):
@@ -121,7 +123,10 @@ def assembling_code(wildcards):
 
 def checking_code(wildcards):
     """What judges artifacts."""
-    return code("checks/*.py", *[p.replace("*.py", "checks.py") for p in room_patterns(wildcards.benchmark)])
+    return code(
+        "checks/*.py",
+        *[p.replace("*.py", "checks.py") for p in room_patterns(wildcards.benchmark)],
+    )
 
 
 # ------------------------------------------------------------------------------ params

@@ -1,0 +1,42 @@
+# make        an environment in .venv with everything installed
+# make demo   build small made-up releases of all five benchmarks, offline, and ask them something
+# make test   run the tests
+# make check  lint, format and types
+
+PYTHON ?= python3
+CORES ?= 2
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: all demo test check format clean
+
+all: $(READY)
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("nasbase needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/nasbase sample --benchmark all --architectures 40 --seed 1 resources/samples > /dev/null
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile config/sample.yaml --quiet progress rules
+	$(BIN)/python examples/three_questions.py
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(CORES)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+clean:
+	rm -rf build logs results resources/raw resources/samples .snakemake
