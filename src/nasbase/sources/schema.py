@@ -1,0 +1,160 @@
+"""YAML files read strictly and validated, with errors that name the key and the nearest match."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from nasbase.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice; plain YAML keeps the last one silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        # Merge keys (`<<`) may be overridden by design; they are resolved by the base class.
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str | int | float) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is given twice", key_node.start_mark
+                )
+            if isinstance(key, str | int | float):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_yaml(path: Path) -> Any:
+    """Content of a YAML file; None if it is empty.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not YAML or gives a key twice.
+    """
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return yaml.load(stream, _StrictLoader)  # noqa: S506 (a SafeLoader)
+    except OSError as error:
+        raise ConfigError(
+            "A configuration file cannot be read.", where=path, found=error.strerror
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        found = " ".join(str(error).split())
+        raise ConfigError("A configuration file is not valid YAML.", where=path, found=found) from (
+            error
+        )
+
+
+def validate(document: Any, schema: Mapping[str, Any], file: Path) -> None:
+    """Check a document against a JSON schema.
+
+    Parameters
+    ----------
+    document
+        What `load_yaml` returned.
+    schema
+        A JSON schema, draft 2020-12.
+    file
+        Where the document stands, for messages.
+
+    Raises
+    ------
+    ConfigError
+        For the first offence: its key, the file, what is allowed, the nearest match.
+    """
+    from jsonschema import Draft202012Validator
+
+    refuse_keys_that_are_no_text(document, file)
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(document),
+        key=lambda e: [str(step) for step in e.absolute_path],
+    )
+    if errors:
+        raise _explain(errors[0], file)
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """A question that offers the most similar word, or None if none is similar."""
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
+    return f"Did you mean {near[0]!r}?" if near else None
+
+
+def refuse_keys_that_are_no_text(document: Any, file: Path, path: tuple[str, ...] = ()) -> None:
+    """YAML reads a bare ``1.0:`` as a number; releases are text (``"1.0":``)."""
+    if isinstance(document, list):
+        for i, item in enumerate(document):
+            refuse_keys_that_are_no_text(item, file, (*path, str(i)))
+    if not isinstance(document, dict):
+        return
+    for key, value in document.items():
+        if not isinstance(key, str):
+            raise ConfigError(
+                f"The key {key!r} is a {type(key).__name__}, not text.",
+                where=_where(file, path),
+                expected="text",
+                found=repr(key),
+                todo=f'Put it into quotes: "{key}":',
+            )
+        refuse_keys_that_are_no_text(value, file, (*path, key))
+
+
+def _where(file: Path, path: Iterable[Any]) -> str:
+    keys = "/".join(str(step) for step in path)
+    return f"{file}, at {keys}" if keys else str(file)
+
+
+def _explain(error: ValidationError, file: Path) -> ConfigError:
+    """One offence in the words of the file's author."""
+    where = _where(file, error.absolute_path)
+    if error.validator == "additionalProperties":
+        allowed = list(error.schema.get("properties", ()))
+        patterns = list(error.schema.get("patternProperties", ()))
+        fits = {*allowed, *(k for k in error.instance for p in patterns if re.search(p, k))}
+        key = next(k for k in error.instance if k not in fits)
+        return ConfigError(
+            f"There is no key {key!r} here.",
+            where=where,
+            expected=", ".join([*allowed, *(f"a name like {p}" for p in patterns)]),
+            found=repr(key),
+            todo=nearest(key, allowed),
+        )
+    if error.validator == "enum":
+        allowed = ["null" if v is None else str(v) for v in error.validator_value]
+        return ConfigError(
+            "A value is none of those allowed.",
+            where=where,
+            expected=", ".join(allowed),
+            found=repr(error.instance),
+            todo=nearest(str(error.instance), allowed),
+        )
+    if error.validator == "required":
+        missing = [k for k in error.validator_value if k not in error.instance]
+        return ConfigError(
+            f"The key {missing[0]!r} is missing.",
+            where=where,
+            expected=", ".join(error.schema["properties"]),
+            found=", ".join(error.instance) or "nothing",
+        )
+    hint = None
+    if error.validator == "type" and not isinstance(error.instance, str):
+        types = error.validator_value
+        if "string" in ([types] if isinstance(types, str) else types):
+            hint = "If it is meant as text, put it into quotes."
+    expected = f"{error.validator} {error.validator_value}"
+    return ConfigError(
+        "A value has the wrong form.",
+        where=where,
+        expected=error.schema.get("description", expected) + f" ({expected})",
+        found=repr(error.instance),
+        todo=hint,
+    )
