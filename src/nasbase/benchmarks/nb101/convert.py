@@ -1,0 +1,278 @@
+"""From a TFRecord release of NAS-Bench-101 to shards and record batches."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from nasbase.benchmarks.nb101.metrics import EVALUATIONS, FIELDS, Metrics, MetricsDecoder
+from nasbase.benchmarks.nb101.rows import Row, check_cell, parse_row
+from nasbase.benchmarks.nb101.space import SPACE_SIZE
+from nasbase.benchmarks.room import Batch, Plan, RawFile, RawRelease
+from nasbase.containers.tfrecord import FRAME_BYTES, REPLACE_FILE, Block, located, read_blocks
+from nasbase.errors import IncompleteReleaseError, RawDataError
+from nasbase.tables.catalogue import series
+from nasbase.tables.shards import shard_architectures, shard_trials
+
+DATASET = "cifar10"
+REPEATS = 3
+EVALUATED_IMAGES = 9984
+"""Images of an accuracy: 39 whole batches of 256 out of 10,000."""
+SCHEDULES = {"full": (4, 12, 36, 108), "only108": (108,)}
+"""Schedules of the two releases."""
+
+# Every row of upstream begins ["<32 digits>", <epochs>, " - what stands there is looked at without
+# parsing the row.
+_HASH_AT, _EPOCHS_AT, _PREFIX_BYTES = 2, 36, 44
+_EPOCHS = re.compile(rb' ?"?([1-9][0-9]{0,4})"?,')
+
+
+@dataclass(slots=True)
+class _Census:
+    """What a release holds, as far as the beginnings of its rows tell."""
+
+    hashes: set[bytes] = field(default_factory=set)
+    schedules: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def records(self) -> int:
+        return self.schedules.total()
+
+    def add(self, block: Block) -> None:
+        """Count the records of one block."""
+        prefix = block.columns(0, _PREFIX_BYTES)
+        usual = (
+            (block.lengths > _PREFIX_BYTES)
+            & (prefix[:, :_HASH_AT] == (ord("["), ord('"'))).all(axis=1)
+            & (prefix[:, _EPOCHS_AT - 2 : _EPOCHS_AT] == (ord('"'), ord(","))).all(axis=1)
+            & _is_hex(prefix[:, _HASH_AT : _HASH_AT + 32])
+        )
+        tails = np.ascontiguousarray(prefix[:, _EPOCHS_AT:]).view("S8")[:, 0]
+        texts, inverse, counts = np.unique(
+            tails.view(np.uint64)[usual], return_inverse=True, return_counts=True
+        )
+        readable = np.zeros(len(texts), bool)
+        for index, text in enumerate(texts.view("S8").tolist()):
+            if match := _EPOCHS.match(text):
+                self.schedules[int(match[1])] += int(counts[index])
+                readable[index] = True
+        usual[usual] = readable[inverse]
+        hashes = np.ascontiguousarray(prefix[usual, _HASH_AT : _HASH_AT + 32]).view("S32")
+        self.hashes.update(hashes[:, 0].tolist())
+        for index in np.flatnonzero(~usual).tolist():
+            start, length = int(block.starts[index]), int(block.lengths[index])
+            try:
+                row = parse_row(block.data[start : start + length])
+            except RawDataError as error:
+                raise located(error, block.where(index)) from error
+            self.schedules[row.epochs] += 1
+            self.hashes.add(row.hash.encode())
+
+
+def plan(raw: RawRelease, shards: int) -> Plan:
+    """Cut the file into byte ranges at record boundaries, and count what it holds."""
+    file = _file(raw)
+    targets = [file.bytes * index // shards for index in range(1, shards)]
+    cuts = [(0, 0)]  # byte and record at which each shard begins
+    census = _Census()
+    end = (0, 0)
+    for block in read_blocks(file.path):
+        ends = block.frame_offsets + block.lengths + FRAME_BYTES
+        while len(cuts) <= len(targets) and targets[len(cuts) - 1] <= ends[-1]:
+            index = int(np.searchsorted(ends, targets[len(cuts) - 1]))
+            cuts.append((int(ends[index]), block.first_record + index + 1))
+        census.add(block)
+        end = (int(ends[-1]), block.first_record + len(block))
+    cuts += [end] * (shards + 1 - len(cuts))
+    _judge(raw, file, census)
+    return Plan(
+        [
+            {"start": start, "end": behind, "first_record": first, "records": last - first}
+            for (start, first), (behind, last) in pairwise(cuts)
+        ],
+        {"architectures": len(census.hashes), "trials": census.records},
+    )
+
+
+def decode(raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
+    """Turn one byte range of the file into record batches, one per block of the file."""
+    file = _file(raw)
+    decoder = MetricsDecoder()
+    records = 0
+    for block in read_blocks(
+        file.path, shard["start"], shard["end"], first_record=shard["first_record"]
+    ):
+        rows = _rows(block)
+        metrics = decoder.decode([row.metrics for row in rows], block.where)
+        records += len(rows)
+        yield Batch(
+            _architectures(rows, block), _trials(rows, metrics, block, file.name, raw.partial)
+        )
+    if records != shard["records"]:
+        raise RawDataError(
+            "The file is not the one that was planned: a shard holds another number of records.",
+            where=f"{file.path}, bytes {shard['start']} to {shard['end']}",
+            expected=shard["records"],
+            found=records,
+            todo="Run the build again from the plan on.",
+        )
+
+
+def _rows(block: Block) -> list[Row]:
+    payloads = block.payloads()
+    rows: list[Row] = []
+    try:
+        for payload in payloads:
+            rows.append(parse_row(payload))  # noqa: PERF401  # the error needs the position
+    except RawDataError as error:
+        raise located(error, block.where(len(rows))) from error
+    return rows
+
+
+def _architectures(rows: list[Row], block: Block) -> pa.Table:
+    """The distinct cells of a block, in order of appearance."""
+    first: dict[tuple[str, str, str], int] = {}
+    for index, row in enumerate(rows):
+        first.setdefault((row.hash, row.adjacency, row.operations), index)
+    hashes, adjacency, operations = zip(*first, strict=True)
+    sizes = []
+    for cell, index in first.items():
+        try:
+            sizes.append(check_cell(*cell))
+        except RawDataError as error:
+            raise located(error, block.where(index)) from error
+    vertices, edges = zip(*sizes, strict=True)
+    columns = {
+        "arch_key": hashes,
+        "hash": hashes,
+        "num_vertices": vertices,
+        "num_edges": edges,
+        "adjacency": adjacency,
+        "operations": operations,
+    }
+    return pa.table(columns, schema=shard_architectures("nb101"))
+
+
+def _trials(rows: list[Row], metrics: Metrics, block: Block, file: str, partial: bool) -> pa.Table:
+    epochs = np.fromiter((row.epochs for row in rows), np.int64, len(rows))
+    points = _epoch_points(metrics, epochs, block, partial)
+    records = pa.array(np.arange(block.first_record, block.first_record + len(rows)))
+    columns: dict[str, pa.Array] = {
+        "arch_key": pa.array([row.hash for row in rows], pa.string()),
+        "dataset": _constant(DATASET, len(rows)),
+        "num_epochs": pa.array(epochs.astype(np.int16)),
+        "run_order": records,
+        "seed": pa.nulls(len(rows), pa.int32()),
+        "params": pa.array(metrics.params.astype(np.int32)),
+        "total_time_s": pa.array(metrics.total_time),
+        "source_file": _constant(file, len(rows)),
+        "source_pos": records.cast(pa.int32()),
+        "extra": pa.nulls(len(rows), pa.string()),
+        "epoch": _lists(points.astype(np.int16)),
+    }
+    for column in series("nb101"):
+        name = column.upstream.removeprefix("evaluation_data.")
+        values = metrics.evaluations[:, :, FIELDS.index(name)]
+        # The released fraction is a float32; times 100 in float64 it can be had back exactly.
+        columns[column.name] = _lists(values * 100.0 if column.unit == "%" else values)
+    schema = shard_trials("nb101")
+    return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
+
+
+def _epoch_points(
+    metrics: Metrics, epochs: NDArray[np.int64], block: Block, partial: bool
+) -> NDArray[np.float64]:
+    """The epochs of the evaluations: 0, half and full schedule.
+
+    Other files of the same schema (EC-NAS) evaluate elsewhere: a partial build takes any rising
+    epochs up to the end of the schedule.
+    """
+    points = metrics.evaluations[:, :, FIELDS.index("current_epoch")]
+    wanted = epochs[:, None] * np.array([0.0, 0.5, 1.0])
+    if partial:
+        with np.errstate(invalid="ignore"):  # inf is refused below like everything else
+            good = (points == np.floor(points)).all(axis=1) & (np.diff(points) > 0).all(axis=1)
+        good &= (points[:, 0] >= 0) & (points[:, -1] == epochs)
+    else:
+        good = (points == wanted).all(axis=1) & (points == np.floor(points)).all(axis=1)
+    if not good.all():
+        index = int(np.flatnonzero(~good)[0])
+        raise RawDataError(
+            "A record was evaluated at other epochs than its schedule says.",
+            where=block.where(index),
+            expected=f"rising whole epochs that end at {epochs[index]}"
+            if partial
+            else f"epochs {wanted[index].tolist()}",
+            found=points[index].tolist(),
+            todo=REPLACE_FILE,
+        )
+    return points
+
+
+def _judge(raw: RawRelease, file: RawFile, census: _Census) -> None:
+    """Refuse a release that does not hold every training of the space, unless it is partial."""
+    if raw.partial:
+        return
+    known = SCHEDULES["full"]
+    schedules = SCHEDULES.get(raw.release, tuple(sorted(census.schedules)))
+    if not schedules or not {*schedules, *census.schedules} <= {*known}:
+        raise RawDataError(
+            "The release holds schedules that NAS-Bench-101 does not have.",
+            where=f"{raw.where}, {file.path}",
+            expected=f"epochs {', '.join(map(str, known))}",
+            found=f"epochs {', '.join(map(str, sorted(census.schedules))) or 'none'}",
+            todo="If these are other data in the same form, declare the release partial.",
+        )
+    wanted = Counter(dict.fromkeys(schedules, SPACE_SIZE * REPEATS))
+    if len(census.hashes) == SPACE_SIZE and census.schedules == wanted:
+        return
+    more = len(census.hashes) > SPACE_SIZE or census.schedules > wanted
+    raise (RawDataError if more else IncompleteReleaseError)(
+        "The release does not hold every training of NAS-Bench-101 exactly once.",
+        where=f"{raw.where}, {file.path}",
+        expected=_counts(SPACE_SIZE, wanted),
+        found=_counts(len(census.hashes), census.schedules),
+        todo="Get the whole file; or declare the release partial (partial: true) to build it "
+        "from what is there.",
+    )
+
+
+def _counts(hashes: int, schedules: Counter[int]) -> str:
+    each = ", ".join(f"{count} of {epochs} epochs" for epochs, count in sorted(schedules.items()))
+    return f"{hashes} architectures, {schedules.total()} trainings ({each or 'none'})"
+
+
+def _file(raw: RawRelease) -> RawFile:
+    if len(raw.files) != 1:
+        raise RawDataError(
+            "A release of NAS-Bench-101 is one TFRecord file.",
+            where=raw.where,
+            expected="one file",
+            found=", ".join(file.name for file in raw.files) or "none",
+            todo="Correct the release's files in the sources table.",
+        )
+    return raw.files[0]
+
+
+def _is_hex(digits: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    allowed = np.zeros(256, bool)
+    allowed[list(b"0123456789abcdef")] = True
+    return np.all(allowed[digits], axis=1)
+
+
+def _lists(values: NDArray[Any]) -> pa.ListArray:
+    """Rows of a two-dimensional array as lists."""
+    offsets = np.arange(0, values.size + 1, EVALUATIONS, dtype=np.int32)
+    return pa.ListArray.from_arrays(offsets, np.ascontiguousarray(values).ravel())
+
+
+def _constant(text: str, count: int) -> pa.Array:
+    return pa.repeat(pa.scalar(text, pa.string()), count)

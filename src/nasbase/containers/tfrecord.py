@@ -1,0 +1,265 @@
+"""TFRecord files, without TensorFlow.
+
+A file is a sequence of frames, nothing else: an 8-byte little-endian length, the masked CRC-32C
+of those 8 bytes, the record, the masked CRC-32C of the record. There is no header, no index and
+no end mark, so a file that was cut at a frame's boundary can only be noticed by counting.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbase.errors import RawDataError
+
+HEADER = struct.Struct("<QI")
+FOOTER = struct.Struct("<I")
+FRAME_BYTES = HEADER.size + FOOTER.size
+"""Bytes that a frame adds to its record."""
+
+BLOCK_BYTES = 8 << 20
+MAX_RECORD_BYTES = 16 << 20
+
+REPLACE_FILE = "Download the file again, or put a good copy into the drop-in folder."
+
+_MASK_DELTA = 0xA282EAD8
+
+
+def masked_crc(data: bytes) -> int:
+    """CRC-32C of ``data``, rotated and shifted the way TFRecord stores it."""
+    crc = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Consecutive whole frames, held in memory.
+
+    Attributes
+    ----------
+    path
+        File that they come from.
+    offset
+        Byte of the file at which ``data`` begins.
+    first_record
+        Number of the first record, counted from the file's beginning.
+    data
+        The frames.
+    starts, lengths
+        Where in ``data`` each record begins, and its bytes; int64, one entry per record.
+    """
+
+    path: Path
+    offset: int
+    first_record: int
+    data: bytes
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def frame_offsets(self) -> NDArray[np.int64]:
+        """Byte of the file at which each frame begins."""
+        return self.offset + self.starts - HEADER.size
+
+    def where(self, index: int) -> str:
+        """Place of one record of the block, for error messages."""
+        position = int(self.starts[index]) - HEADER.size
+        return _where(self.path, self.offset, self.first_record, position, index)
+
+    def columns(self, skip: int, width: int) -> NDArray[np.uint8]:
+        """Bytes ``skip`` to ``skip + width`` of every record, as an array (records, width).
+
+        Where a record is shorter, what follows it stands there: look at ``lengths``.
+        """
+        places = self.starts[:, None] + np.arange(skip, skip + width)
+        places.clip(max=len(self.data) - 1, out=places)
+        return np.frombuffer(self.data, np.uint8)[places]
+
+    def payloads(self) -> list[bytes]:
+        """The records, each checked against its CRC.
+
+        Raises
+        ------
+        RawDataError
+            If a record does not have the checksum that is stored behind it.
+        """
+        ends = self.starts + self.lengths
+        data = self.data
+        payloads = [
+            data[start:end] for start, end in zip(self.starts.tolist(), ends.tolist(), strict=True)
+        ]
+        crcs = np.fromiter(map(google_crc32c.value, payloads), np.uint32, len(payloads))
+        found = (crcs >> np.uint32(15) | crcs << np.uint32(17)) + np.uint32(_MASK_DELTA)
+        places = ends[:, None] + np.arange(FOOTER.size)
+        stored = np.frombuffer(data, np.uint8)[places].view("<u4")[:, 0]
+        wrong = np.flatnonzero(found != stored)
+        if wrong.size:
+            first = int(wrong[0])
+            raise RawDataError(
+                "A record does not have the checksum that is stored behind it.",
+                where=self.where(first),
+                expected=f"masked CRC-32C {stored[first]:#010x}",
+                found=f"{found[first]:#010x}",
+                todo=REPLACE_FILE,
+            )
+        return payloads
+
+
+def read_blocks(
+    path: Path,
+    start: int = 0,
+    end: int | None = None,
+    *,
+    first_record: int = 0,
+    block_bytes: int = BLOCK_BYTES,
+    max_record_bytes: int = MAX_RECORD_BYTES,
+) -> Iterator[Block]:
+    """Read the frames of a range of a file, block by block.
+
+    Lengths and their checksums are verified here; the records' own checksums are verified by
+    `Block.payloads`, so that a scan for places need not touch every byte.
+
+    Parameters
+    ----------
+    path
+        A TFRecord file without compression.
+    start, end
+        Range in bytes; both must be boundaries of frames. Default: the whole file.
+    first_record
+        Number of the record at ``start``, for messages.
+    block_bytes
+        Bytes to read at once; a block holds as many whole frames as fit, at least one.
+    max_record_bytes
+        Longest record that is accepted.
+
+    Raises
+    ------
+    RawDataError
+        If a length has a wrong checksum or is absurd, or if the range ends inside a frame.
+    """
+    size = path.stat().st_size
+    end = size if end is None else end
+    if not 0 <= start <= end <= size:
+        raise RawDataError(
+            "The range to read does not lie inside the file.",
+            where=path,
+            expected=f"0 <= start <= end <= {size}",
+            found=f"start {start}, end {end}",
+            todo=REPLACE_FILE,
+        )
+    # Records of one release share few lengths, so a header that was once found good is looked up.
+    known: dict[bytes, int] = {}
+    offset, record, data = start, first_record, b""
+    with path.open("rb") as file:
+        file.seek(start)
+        while offset + len(data) < end:
+            fresh = file.read(min(block_bytes, end - offset - len(data)))
+            data += fresh
+            where = partial(_where, path, offset, record)
+            bounds = _walk(data, known, where, max_record_bytes)
+            whole = bounds[-1]
+            if not fresh or (whole < len(data) and offset + len(data) == end):
+                raise _cut(where(whole, len(bounds) - 1), data[whole:])
+            if whole:
+                edges = np.array(bounds, np.int64)
+                starts, lengths = edges[:-1] + HEADER.size, np.diff(edges) - FRAME_BYTES
+                yield Block(path, offset, record, data[:whole], starts, lengths)
+            offset, record, data = offset + whole, record + len(bounds) - 1, data[whole:]
+
+
+def encode_frames(payloads: Iterable[bytes]) -> bytes:
+    """Frame records, one after the other."""
+    headers: dict[int, bytes] = {}
+    parts: list[bytes] = []
+    for payload in payloads:
+        length = len(payload)
+        if length not in headers:
+            prefix = struct.pack("<Q", length)
+            headers[length] = prefix + FOOTER.pack(masked_crc(prefix))
+        parts += (headers[length], payload, FOOTER.pack(masked_crc(payload)))
+    return b"".join(parts)
+
+
+def located(error: RawDataError, place: str) -> RawDataError:
+    """The same error with its place in the file, for parsers that know nothing of files."""
+    return RawDataError(
+        error.what,
+        where=place if error.where is None else f"{place}, {error.where}",
+        expected=error.expected,
+        found=error.found,
+        todo=error.todo or REPLACE_FILE,
+    )
+
+
+def _walk(
+    data: bytes, known: dict[bytes, int], where: Callable[[int, int], str], max_bytes: int
+) -> list[int]:
+    """Boundaries of the whole frames in ``data``; the last one is where the rest begins.
+
+    ``where`` says where a frame stands, by its position and its number in ``data``.
+    """
+    position, limit = 0, len(data)
+    bounds = [0]
+    while True:
+        header = data[position : position + HEADER.size]
+        frame = known.get(header)
+        if frame is None:
+            if len(header) < HEADER.size:
+                return bounds
+            place = where(position, len(bounds) - 1)
+            frame = known[header] = _check_header(header, place, max_bytes)
+        position += frame
+        if position > limit:
+            return bounds
+        bounds.append(position)
+
+
+def _check_header(header: bytes, place: str, max_bytes: int) -> int:
+    """Bytes of the whole frame that ``header`` opens."""
+    length, stored = HEADER.unpack(header)
+    found = masked_crc(header[:8])
+    if found != stored:
+        raise RawDataError(
+            "The length of a record does not have the checksum that is stored behind it.",
+            where=place,
+            expected=f"masked CRC-32C {stored:#010x} of a length",
+            found=f"{found:#010x} of length {length}",
+            todo=f"{REPLACE_FILE} A page of HTML in place of the file looks like this, too.",
+        )
+    if length > max_bytes:
+        raise RawDataError(
+            "A record claims an absurd length.",
+            where=place,
+            expected=f"at most {max_bytes} bytes",
+            found=f"{length} bytes",
+            todo=REPLACE_FILE,
+        )
+    return length + FRAME_BYTES
+
+
+def _cut(place: str, rest: bytes) -> RawDataError:
+    if len(rest) < HEADER.size:
+        expected = f"{HEADER.size} bytes of length and checksum"
+    else:
+        expected = f"a frame of {HEADER.unpack(rest[: HEADER.size])[0] + FRAME_BYTES} bytes"
+    return RawDataError(
+        "The file ends inside a record.",
+        where=place,
+        expected=expected,
+        found=f"{len(rest)} bytes",
+        todo=REPLACE_FILE,
+    )
+
+
+def _where(path: Path, offset: int, record: int, position: int, index: int) -> str:
+    return f"{path}, byte {offset + position}, record {record + index}"
