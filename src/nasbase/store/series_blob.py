@@ -91,9 +91,10 @@ def decode(data: bytes, num_series: int, length: int) -> list[Sequence[float | N
 
 
 def _floats(data: bytes, offset: int, count: int) -> array[float]:
-    values = array("d", data[offset : offset + 8 * count])
-    if len(values) != count:
-        raise ValueError(f"blob of series: {count} values expected, {len(values)} found")
+    stored = data[offset : offset + 8 * count]
+    if len(stored) != 8 * count:
+        raise ValueError(f"blob of series: {8 * count} bytes expected, {len(stored)} found")
+    values = array("d", stored)
     if sys.byteorder == "big":
         values.byteswap()
     return values
