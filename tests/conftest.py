@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says nothing on a shared machine.
+settings.register_profile("nasbase", deadline=None)
+settings.load_profile("nasbase")
 
 ROOT = Path(__file__).resolve().parent.parent
 

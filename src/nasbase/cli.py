@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nasbase import __version__
-from nasbase.benchmarks import NAMES, canonical_name, room
+from nasbase.benchmarks import NAMES, canonical_name, room_of
 from nasbase.environment import find_home
 from nasbase.errors import ConfigError, NasbaseError
 
@@ -132,12 +132,12 @@ def _sample(given: argparse.Namespace) -> None:
     table = {}
     for name in names:
         options = _sample_options(given, name, strict=given.benchmark != "all")
-        files = room(name).write_sample(
+        files = room_of(name).write_sample(
             given.out,
             architectures=given.architectures,
             seed=given.seed,
             options=options,
-            progress=lambda line, name=name: print(f"{name}: {line}", file=sys.stderr),  # type: ignore[misc]
+            progress=lambda line: print(line, file=sys.stderr),
         )
         table[name] = {given.release: _sample_row(name, given, files)}
     _merge_table(given.out / "sources.yaml", table)
@@ -163,16 +163,16 @@ def _sample_options(given: argparse.Namespace, name: str, *, strict: bool) -> di
 def _sample_row(
     name: str, given: argparse.Namespace, files: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    size = room(name).space_size
+    size = room_of(name).space_size
     return {
         "status": "supported",
         "synthetic": True,
         "partial": size is not None and given.architectures < size,
         "code_licence": "MIT",
         "data_licence": "made-up numbers, no rights reserved",
-        "citation": f"Made-up numbers in the format of {room(name).title}; nothing to cite.",
+        "citation": f"Made-up numbers in the format of {room_of(name).title}; nothing to cite.",
         "homepage": None,
-        "files": [dict(row) for row in files],
+        "files": [{**row, "urls": [f"file:{url}" for url in row["urls"]]} for row in files],
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from nasbase.benchmarks import canonical_name, room
+from nasbase.benchmarks import canonical_name, room_of
 from nasbase.errors import ConfigError
 from nasbase.sources.schema import validate
 from nasbase.sources.table import Release, SourcesTable
@@ -51,7 +51,7 @@ class BuildConfig:
 
     def shards_of(self, benchmark: str) -> int:
         """Number of shards of a benchmark: one where its release is a single stream."""
-        most = room(benchmark).max_shards
+        most = room_of(benchmark).max_shards
         return self.shards if most is None else min(self.shards, most)
 
     def forms_of(self, benchmark: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nasbase.benchmarks import room
+from nasbase.benchmarks import room_of
 from nasbase.benchmarks.room import Plan, RawRelease
 from nasbase.checks.check import Artifacts
 from nasbase.checks.validate import validate
@@ -38,7 +38,7 @@ def fetch_step(config: BuildConfig, benchmark: str, release: str, fetched: Path)
         store_dir=STORE,
         raw_dir=RAW,
         dropin=config.dropin,
-        disk_factor=room(benchmark).disk_factor,
+        disk_factor=room_of(benchmark).disk_factor,
     )
     write_fetched(fetched, raw)
 
@@ -53,7 +53,7 @@ def raw_release(fetched: Path, *, partial: bool) -> RawRelease:
 def plan_step(fetched: Path, plan: Path, *, shards: int, partial: bool) -> None:
     """Cut a release into shards, after a look at the free disk that its build needs."""
     raw = raw_release(fetched, partial=partial)
-    this = room(raw.benchmark)
+    this = room_of(raw.benchmark)
     needed = int(this.disk_factor * sum(file.bytes for file in raw.files))
     needs = {f"{raw.benchmark} {raw.release}": needed}
     check_free_disk(plan.parent, needs, purpose=f"building {raw.where}")
@@ -73,7 +73,7 @@ def convert_step(fetched: Path, plan: Path, shard: Path, *, partial: bool) -> No
     """Turn one shard (``.../<number>-of-<count>``) of a release into sorted runs."""
     raw = raw_release(fetched, partial=partial)
     number = int(shard.name.split("-")[0])
-    batches = room(raw.benchmark).decode(raw, read_plan(plan).shards[number])
+    batches = room_of(raw.benchmark).decode(raw, read_plan(plan).shards[number])
     with staged_folder(shard) as folder:
         write_runs(raw.benchmark, batches, folder)
 
@@ -96,7 +96,7 @@ def assemble_step(
     ]
     with staged_folder(parquet) as folder:
         contents = assemble(
-            room(raw.benchmark),
+            room_of(raw.benchmark),
             raw,
             expected=read_plan(plan).expected,
             folders=shards,

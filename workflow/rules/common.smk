@@ -11,7 +11,7 @@ ROOT = Path(workflow.basedir)
 PACKAGE = ROOT / "src" / "nasbase"
 sys.path.insert(0, str(PACKAGE.parent))
 
-from nasbase.benchmarks import NAMES, room
+from nasbase.benchmarks import NAMES
 from nasbase.config import read_config
 from nasbase.environment import expose_package
 from nasbase.errors import NasbaseError

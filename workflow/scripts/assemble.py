@@ -1,7 +1,5 @@
 """Merge the shards of one release into its Parquet tables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,5 @@
 """List what is installed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 

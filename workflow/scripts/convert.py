@@ -1,7 +1,5 @@
 """Turn one shard of a release into sorted runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,5 @@
 """Obtain, verify and link the raw files of one release."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
 
 with job_log(snakemake.log[0]):
     # The whole configuration on purpose: where a file comes from must not trigger a rerun.
-    root = Path(snakemake.scriptdir).parent.parent
+    root = Path(snakemake.scriptdir).resolve().parent.parent
     schema = root / "workflow" / "schemas" / "config.schema.yaml"
     fetch_step(
         read_config(snakemake.config, schema, root),

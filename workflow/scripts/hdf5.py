@@ -1,7 +1,5 @@
 """Write the HDF5 form of one build."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,5 @@
 """Put one validated build in the place of the installed one."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,5 @@
 """Cut one release into shards."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 

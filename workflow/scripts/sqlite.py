@@ -1,7 +1,5 @@
 """Write the SQLite form of one build."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 

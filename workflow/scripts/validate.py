@@ -1,7 +1,5 @@
 """Run every check on the artifacts of one build."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 

@@ -39,6 +39,6 @@ def canonical_name(name: str) -> str:
 
 
 @cache
-def room(name: str) -> Room:
+def room_of(name: str) -> Room:
     """The room of one benchmark; only its own modules are imported."""
     return import_module(f"nasbase.benchmarks.{canonical_name(name)}").ROOM

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from nasbase.benchmarks import room
+from nasbase.benchmarks import room_of
 from nasbase.checks.check import Artifacts
 from nasbase.checks.forms import form_checks
 from nasbase.checks.generic import generic_checks
@@ -36,7 +36,7 @@ def validate(artifacts: Artifacts, report: Path) -> dict[str, Any]:
     checks = [
         *generic_checks(artifacts.benchmark),
         *form_checks(artifacts.forms),
-        *room(artifacts.benchmark).checks(),
+        *room_of(artifacts.benchmark).checks(),
     ]
     records = []
     for check in checks:

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from nasbase import __version__
-from nasbase.benchmarks import NAMES, room
+from nasbase.benchmarks import NAMES, room_of
 from nasbase.errors import ConfigError
 from nasbase.staging import staged_file, staged_folder
 from nasbase.store.build import read_build
@@ -90,7 +90,7 @@ def _manifest(
     return {
         "nasbase": __version__,
         "benchmark": build.benchmark,
-        "title": room(build.benchmark).title,
+        "title": room_of(build.benchmark).title,
         "release": build.release,
         "version": build.version,
         "schema": build.schema,
@@ -141,7 +141,7 @@ def _installed(results: Path) -> dict[str, Any]:
         ]
         if manifests:
             found[name] = {
-                "title": room(name).title,
+                "title": room_of(name).title,
                 "latest": _latest(manifests),
                 "releases": {m["release"]: _entry(m) for m in manifests},
             }
