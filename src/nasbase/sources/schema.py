@@ -19,18 +19,17 @@ if TYPE_CHECKING:
 class _StrictLoader(yaml.SafeLoader):
     """A safe loader that refuses a key given twice; plain YAML keeps the last one silently."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        # Merge keys (`<<`) may be overridden by design; they are resolved by the base class.
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # Here keys are still as written; merge keys (`<<`) are resolved later and may override.
+        node = super().compose_mapping_node(anchor)
         seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str | int | float) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} is given twice", key_node.start_mark
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.composer.ComposerError(
+                    None, None, f"key {key.value!r} is given twice", key.start_mark
                 )
-            if isinstance(key, str | int | float):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else key)
+        return node
 
 
 def load_yaml(path: Path) -> Any:
@@ -77,7 +76,8 @@ def validate(document: Any, schema: Mapping[str, Any], file: Path) -> None:
     refuse_keys_that_are_no_text(document, file)
     errors = sorted(
         Draft202012Validator(schema).iter_errors(document),
-        key=lambda e: [str(step) for step in e.absolute_path],
+        # A misspelt key explains why the right one is missing: it comes first.
+        key=lambda e: ([str(s) for s in e.absolute_path], e.validator != "additionalProperties"),
     )
     if errors:
         raise _explain(errors[0], file)
