@@ -1,0 +1,203 @@
+"""Checks of NDS: what has to hold in the built tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nasbase.benchmarks.nds.files import COUNTS, PUBLISHED_SUMS
+from nasbase.benchmarks.nds.space import network_of
+from nasbase.checks.check import Artifacts, Check, Outcome
+from nasbase.errors import SpaceError
+
+TOLERANCE = 1e-9
+
+
+def _pieces(artifacts: Artifacts, table: str, columns: list[str]) -> Iterator[pa.Table]:
+    """Some columns of a table, a row group at a time."""
+    file = artifacts.parquet(table)
+    for group in range(file.num_row_groups):
+        yield file.read_row_group(group, columns=columns)
+
+
+def _column(artifacts: Artifacts, name: str, missing: float) -> np.ndarray:
+    """A whole column of ``trials``, by trial_id; it is short beside the curves."""
+    pieces = [
+        pc.fill_null(piece[name], missing).to_numpy()
+        for piece in _pieces(artifacts, "trials", [name])
+    ]
+    return np.concatenate(pieces) if pieces else np.empty(0)
+
+
+def _count(
+    outcome: Outcome, checked: int, wrong: np.ndarray, example: Callable[[int], str]
+) -> None:
+    """Count rows of which those at the indices ``wrong`` failed; describe a few."""
+    outcome.count(checked, [example(i) for i in wrong[: Outcome.MAX_EXAMPLES]], len(wrong))
+
+
+def _minimum(artifacts: Artifacts, outcome: Outcome) -> None:
+    recorded = _column(artifacts, "min_test_err_pct", np.nan)
+    lowest = np.full(len(recorded), np.inf)
+    for piece in _pieces(artifacts, "curves", ["trial_id", "test_err_pct"]):
+        errors = pc.fill_null(piece["test_err_pct"], np.inf).to_numpy()
+        trial = piece["trial_id"].to_numpy()
+        starts = np.flatnonzero(np.diff(trial, prepend=-1))
+        if len(starts):
+            own = np.fmin.reduceat(errors, starts)
+            lowest[trial[starts]] = np.fmin(lowest[trial[starts]], own)
+    known = ~np.isnan(recorded)
+    wrong = np.flatnonzero(known & ~(np.abs(recorded - lowest) <= TOLERANCE))
+    _count(
+        outcome,
+        int(known.sum()),
+        wrong,
+        lambda i: f"trial {i}: recorded {recorded[i]}, lowest of the curve {lowest[i]}",
+    )
+
+
+def _range(artifacts: Artifacts, outcome: Outcome) -> None:
+    wanted = {"curves": ("train_err_pct", "test_err_pct"), "iterations": ("train_err_pct",)}
+    for table, names in wanted.items():
+        for piece in _pieces(artifacts, table, ["trial_id", *names]):
+            for name in names:
+                _range_of(piece, table, name, outcome)
+
+
+def _range_of(piece: pa.Table, table: str, name: str, outcome: Outcome) -> None:
+    trials = piece["trial_id"].to_numpy()
+    values = pc.fill_null(piece[name], np.nan).to_numpy()
+    wrong = np.flatnonzero((values < 0) | (values > 100))
+    _count(outcome, len(values), wrong, lambda i: f"{table}, trial {trials[i]}: {name} {values[i]}")
+
+
+def _complement(artifacts: Artifacts, outcome: Outcome) -> None:
+    names = [f"{split}_{what}_pct" for split in ("train", "test") for what in ("err", "acc")]
+    for piece in _pieces(artifacts, "curves", ["trial_id", *names]):
+        for split in ("train", "test"):
+            _complement_of(piece, split, outcome)
+
+
+def _complement_of(piece: pa.Table, split: str, outcome: Outcome) -> None:
+    error, accuracy = piece[f"{split}_err_pct"], piece[f"{split}_acc_pct"]
+    expected = 100.0 - pc.fill_null(error, np.nan).to_numpy()
+    found = pc.fill_null(accuracy, np.nan).to_numpy()
+    same = (expected == found) | (np.isnan(expected) & np.isnan(found))
+    same &= np.asarray(pc.equal(error.is_null(), accuracy.is_null()))
+    trials = piece["trial_id"].to_numpy()
+    _count(
+        outcome,
+        len(same),
+        np.flatnonzero(~same),
+        lambda i: f"trial {trials[i]}: {split} accuracy {found[i]}, not {expected[i]}",
+    )
+
+
+def _lengths(artifacts: Artifacts, outcome: Outcome) -> None:
+    for name in ("train_err_pct", "test_err_pct"):
+        _lengths_of(artifacts, name, outcome)
+
+
+def _lengths_of(artifacts: Artifacts, name: str, outcome: Outcome) -> None:
+    epochs = _column(artifacts, "num_epochs", 0).astype(np.int64)
+    found = np.zeros(len(epochs), dtype=np.int64)
+    for piece in _pieces(artifacts, "curves", ["trial_id", name]):
+        present = piece["trial_id"].filter(piece[name].is_valid()).to_numpy()
+        found += np.bincount(present, minlength=len(epochs))
+    wrong = np.flatnonzero(found != epochs)
+    _count(
+        outcome,
+        len(epochs),
+        wrong,
+        lambda i: f"trial {i}: {name} has {found[i]} of {epochs[i]} epochs",
+    )
+
+
+def _specifications(artifacts: Artifacts, outcome: Outcome) -> None:
+    columns = ["model_family", "model_spec", "cell_spec"]
+    for piece in _pieces(artifacts, "architectures", ["arch_id", *columns]):
+        failures = []
+        for row in piece.to_pylist():
+            arch_id = row.pop("arch_id")
+            try:
+                again = network_of(row)._asdict()
+            except SpaceError as error:
+                failures.append(f"architecture {arch_id}: {error.what}")
+                continue
+            if again != row:
+                failures.append(f"architecture {arch_id}: {row} is not canonical")
+        outcome.count(piece.num_rows, failures)
+
+
+def _formula(artifacts: Artifacts, outcome: Outcome) -> None:
+    costs = pa.concat_tables(_pieces(artifacts, "costs", ["arch_id", "dataset", "params", "macs"]))
+    cifar = costs.filter(pc.equal(costs["dataset"], "cifar10"))
+    columns = ["trial_id", "arch_id", "dataset", "params", "flops"]
+    for piece in _pieces(artifacts, "trials", columns):
+        here = piece.filter(pc.equal(piece["dataset"], "cifar10"))
+        place = pc.index_in(here["arch_id"], value_set=cifar["arch_id"].combine_chunks())
+        _formula_of(here, "params", cifar["params"].take(place), outcome)
+        _formula_of(here, "flops", cifar["macs"].take(place), outcome)
+
+
+def _formula_of(trials: pa.Table, name: str, computed: pa.ChunkedArray, outcome: Outcome) -> None:
+    differs = pc.not_equal(trials[name], computed)
+    ids, recorded = trials["trial_id"].to_numpy(), trials[name]
+    _count(
+        outcome,
+        len(differs) - differs.null_count,
+        np.flatnonzero(pc.fill_null(differs, False)),
+        lambda i: f"trial {ids[i]}: {name} {recorded[i]}, not {computed[i]}",
+    )
+
+
+def _counts(artifacts: Artifacts, outcome: Outcome) -> None:
+    if artifacts.partial or artifacts.synthetic:
+        return  # other counts are what such a build is for
+    found: Counter[str] = Counter()
+    for piece in _pieces(artifacts, "trials", ["source_file"]):
+        for row in piece["source_file"].value_counts().to_pylist():
+            found[row["values"].removesuffix(".json")] += row["counts"]
+    wanted = {f"{stem}.json": ((stem,), number) for stem, number in COUNTS.items() if number}
+    for name, (stems, expected) in (wanted | PUBLISHED_SUMS).items():
+        number = sum(found[stem] for stem in stems)
+        different = [f"{name}: {number} trainings, not {expected}"] if number != expected else []
+        outcome.count(1, different)
+
+
+CHECKS = (
+    Check(
+        "nds.min_test_err",
+        "The recorded lowest test error of every trial is the lowest of its curve.",
+        _minimum,
+    ),
+    Check("nds.error_range", "Every error is between 0 and 100 percent, or NaN.", _range),
+    Check("nds.complement", "Every accuracy is 100 minus its error.", _complement),
+    Check(
+        "nds.specs_canonical",
+        "Every specification parses to a network and is written in canonical form.",
+        _specifications,
+    ),
+    Check(
+        "nds.curve_lengths",
+        "Both error curves of every trial have one value per epoch of its schedule.",
+        _lengths,
+        "warning",
+    ),
+    Check(
+        "nds.cost_formula",
+        "Recorded parameters and operations equal the formula derived from three published rows.",
+        _formula,
+        "warning",
+    ),
+    Check(
+        "nds.counts",
+        "Each file of a complete release holds as many trainings as is remembered or published.",
+        _counts,
+        "warning",
+    ),
+)
