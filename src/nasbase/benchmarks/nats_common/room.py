@@ -1,0 +1,371 @@
+"""What the rooms of NATS-Bench's two spaces share: the archives and the sample releases."""
+
+from __future__ import annotations
+
+import abc
+import itertools
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from nasbase.benchmarks.nats_common import facts
+from nasbase.benchmarks.nats_common.datasets import DATASETS, EPOCHS
+from nasbase.benchmarks.room import Batch, Facts, Plan, Progress, RawFile, RawRelease, Room
+from nasbase.errors import IncompleteReleaseError, RawDataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from nasbase.benchmarks.nats_common.record import TrialRows
+    from nasbase.checks.check import Check
+    from nasbase.containers.tar_index import Member
+
+MEMBERS = re.compile(r"(meta|\d{1,6})\.pickle\.pbz2")
+"""Names of an archive's files: upstream reads ``000011.pickle.pbz2`` and ``11.pickle.pbz2``."""
+
+META = "meta.pickle.pbz2"
+HEAD_KEYS = frozenset(("meta_archs", "total_archs", "evaluated_indexes"))
+"""What stands beside the records, in the archives' meta and in the benchmark file."""
+
+BATCH_BYTES = 64 << 20
+MEMBER_LIMIT = 256 << 20
+"""Most bytes of one unpacked member: simple ones have 0.3 MB, those with weights some 30 MB."""
+
+STREAM_RATIO = 64
+"""Most bytes that a byte of the benchmark file may unpack to; really about 4."""
+
+_REPORT = "If the file's digest is the published one, please report it."
+
+
+class TableRoom(Room):
+    """A room of ``ArchResults`` records: what follows from its search space.
+
+    Attributes
+    ----------
+    schedules
+        Lengths of the training schedules that every architecture has.
+    """
+
+    datasets = DATASETS
+    schedules: tuple[int, ...]
+
+    @abc.abstractmethod
+    def enumeration(self) -> Sequence[str]:
+        """All architecture strings by index."""
+
+    @abc.abstractmethod
+    def architecture_costs(self, text: str, dataset: str) -> tuple[int, int]:
+        """Parameters and multiply-accumulates of one architecture."""
+
+    def architecture_rows(self, indexes: Sequence[int]) -> pa.Table:
+        """Rows of the shard table ``architectures``."""
+        import pyarrow as pa
+
+        from nasbase.tables.shards import shard_architectures
+
+        strings = self.enumeration()
+        rows = [{"arch_id": index, **self.decode_architecture(strings[index])} for index in indexes]
+        return pa.Table.from_pylist(rows, schema=shard_architectures(self.name))
+
+    def costs(self, architectures: pa.Table) -> pa.Table:
+        """Rows of ``costs``: four data sets per architecture, in lexical order."""
+        from nasbase.benchmarks.nats_common import derived
+
+        return derived.cost_rows(self.name, architectures, self.architecture_costs)
+
+    def annotate(self, architectures: pa.Table, trials: pa.Table) -> Iterable[Mapping[str, Any]]:
+        """Notes on trials whose recorded sizes are not those of their architecture."""
+        from nasbase.benchmarks.nats_common import derived
+
+        return derived.size_errata(architectures, trials, self.architecture_costs)
+
+    def facts(self, release: str) -> Facts:
+        """How the networks were trained, images per split, and what columns do not say."""
+        return facts.facts(self.name, release)
+
+    def checks(self) -> Sequence[Check]:
+        """What must hold beyond the checks of every benchmark."""
+        from nasbase.benchmarks.nats_common import checks
+
+        return checks.record_checks(self)
+
+
+class ArchiveRoom(TableRoom):
+    """A room whose release is one archive of members, one member per architecture.
+
+    The same records come as a tar of small files, as a directory of them (packed into a tar before
+    it gets here), and as one large pickle.
+
+    Attributes
+    ----------
+    archive
+        Name of the sample's files up to what tells the forms apart.
+    always
+        Indexes that every sample holds.
+    """
+
+    archive: str
+    always: tuple[int, ...]
+    hps: tuple[str, ...]
+
+    # ------------------------------------------------------------------ raw -> tables
+
+    def plan(self, raw: RawRelease, shards: int) -> Plan:
+        """Cut an archive into ranges of members; the large pickle is one shard."""
+        file = _only_file(raw)
+        if file.form == "pickle":
+            whole = () if raw.partial else (("architectures", len(self.enumeration())),)
+            return Plan([{"stream": True}, *({} for _ in range(shards - 1))], dict(whole))
+        members = self._members(raw, file)
+        bounds = [len(members) * i // shards for i in range(shards + 1)]
+        return Plan(
+            [_as_shard(members[i:j]) for i, j in itertools.pairwise(bounds)],
+            {"architectures": len(members)},
+        )
+
+    def _members(self, raw: RawRelease, file: RawFile) -> list[tuple[int, Member]]:
+        from nasbase.containers.tar_index import index_tar, read_member
+
+        found: dict[int, Member] = {}
+        meta: Member | None = None
+        for member in index_tar(file.path, MEMBERS):
+            if member.name == META:
+                meta = member
+                continue
+            index = int(member.name.split(".", 1)[0])
+            if index in found:
+                raise RawDataError(
+                    "An archive holds an architecture twice.",
+                    where=file.name,
+                    expected=f"one member for architecture {index}",
+                    found=f"{found[index].name} and {member.name}",
+                    todo=_REPORT,
+                )
+            found[index] = member
+        if meta is None:
+            raise RawDataError(
+                "An archive has no list of architectures.",
+                where=file.name,
+                expected=META,
+                found=f"{len(found)} other members",
+                todo="Copy the whole archive: upstream's reader needs this file too.",
+            )
+        with file.path.open("rb") as stream:
+            data = read_member(stream.fileno(), meta.offset, meta.size, where=file.name)
+        self._check_meta(_unpickle(data, where=f"{file.name}, {META}"), f"{file.name}, {META}")
+        self._check_complete(raw, found, file)
+        return sorted(found.items())
+
+    def _check_meta(self, meta: Any, where: str) -> None:
+        """``meta_archs`` is the space; without this, indexes would mean other architectures."""
+        if not isinstance(meta, Mapping) or not meta.keys() >= HEAD_KEYS:
+            raise RawDataError(
+                "The list of architectures has another structure.",
+                where=where,
+                expected=f"a dict with {', '.join(sorted(HEAD_KEYS))}",
+                found=sorted(map(str, meta))[:10] if isinstance(meta, Mapping) else type(meta),
+                todo=_REPORT,
+            )
+        listed, strings = meta["meta_archs"], self.enumeration()
+        if not isinstance(listed, list) or tuple(listed) != tuple(strings):
+            raise RawDataError(
+                "The release lists other architectures than its space.",
+                where=f"{where}, meta_archs",
+                expected=f"the {len(strings)} architectures of {self.title}",
+                found=_first_difference(listed, strings),
+                todo=_REPORT,
+            )
+        if meta["total_archs"] != len(strings):
+            raise RawDataError(
+                "The release counts other architectures than it lists.",
+                where=f"{where}, total_archs",
+                expected=len(strings),
+                found=repr(meta["total_archs"])[:200],
+                todo=_REPORT,
+            )
+
+    def _check_complete(self, raw: RawRelease, found: Iterable[int], file: RawFile) -> None:
+        size = len(self.enumeration())
+        present = set(found)
+        outside = sorted(present - set(range(size)))
+        if outside:
+            raise RawDataError(
+                "A release holds an architecture outside its space.",
+                where=file.name,
+                expected=f"indexes 0 to {size - 1}",
+                found=outside[:5],
+                todo=_REPORT,
+            )
+        if not present or (len(present) < size and not raw.partial):
+            missing = sorted(set(range(size)) - present)
+            raise IncompleteReleaseError(
+                f"{raw.where} holds fewer architectures than its space.",
+                where=file.name,
+                expected=f"{size} architectures",
+                found=f"{len(present)}; the first missing indexes are {missing[:5]}",
+                todo="Fetch the whole release, or declare it partial: "
+                "snakemake --config partial=true.",
+            )
+
+    def decode(self, raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
+        """Members, or entries of the large pickle, as batches of some 64 MB."""
+        from nasbase.benchmarks.nats_common.record import TrialRows
+
+        if not shard:
+            return
+        file = _only_file(raw)
+        rows = TrialRows(self.name, self.enumeration())
+        records = self._entries(raw, file) if shard.get("stream") else self._read(file, shard)
+        indexes: list[int] = []
+        position = 0
+        for index, record, source_file in records:
+            if source_file != file.name:
+                position = 0
+            position += self._add(rows, index, record, source_file, position)
+            indexes.append(index)
+            if rows.nbytes >= BATCH_BYTES:
+                yield Batch(self.architecture_rows(indexes), rows.flush())
+                indexes = []
+        if indexes:
+            yield Batch(self.architecture_rows(indexes), rows.flush())
+
+    def _read(self, file: RawFile, shard: Mapping[str, Any]) -> Iterator[tuple[int, Any, str]]:
+        from nasbase.containers.tar_index import read_member
+
+        with file.path.open("rb") as stream:
+            members = zip(
+                shard["index"], shard["name"], shard["offset"], shard["size"], strict=True
+            )
+            for index, name, offset, size in members:
+                where = f"{file.name}, {name}"
+                data = read_member(stream.fileno(), offset, size, where=where)
+                yield index, _unpickle(data, where=where), name
+
+    def _entries(self, raw: RawRelease, file: RawFile) -> Iterator[tuple[int, Any, str]]:
+        from nasbase.containers.pickle_stream import EntryStream
+
+        with file.path.open("rb") as compressed:
+            stream = EntryStream(_bounded(compressed, file), key="arch2infos", where=file.name)
+            seen: set[int] = set()
+            size = len(self.enumeration())
+            for entry in stream:
+                index = entry.key
+                if type(index) is not int or not 0 <= index < size or index in seen:
+                    raise RawDataError(
+                        "A benchmark file has an entry that is no architecture's, or a second one.",
+                        where=f"{file.name}, byte {entry.start} of its contents",
+                        expected=f"each index from 0 to {size - 1} once",
+                        found=repr(index)[:200],
+                        todo=_REPORT,
+                    )
+                seen.add(index)
+                yield index, entry.value, file.name
+            self._check_meta(stream.head, file.name)
+            self._check_complete(raw, seen, file)
+            _check_evaluated(stream.head["evaluated_indexes"], seen, file)
+
+    def _add(
+        self, rows: TrialRows, index: int, record: Any, source_file: str, position: int
+    ) -> int:
+        """Add the records of all schedules of one architecture; the number of trials."""
+        if not isinstance(record, Mapping) or not record or not record.keys() <= set(self.hps):
+            raise RawDataError(
+                "An architecture has other schedules than its space.",
+                where=f"{source_file}, architecture {index}",
+                expected=", ".join(self.hps),
+                found=", ".join(map(repr, record))[:200]
+                if isinstance(record, Mapping)
+                else type(record).__name__,
+                todo=_REPORT,
+            )
+        added = 0
+        for hp, state in record.items():
+            added += rows.add(
+                index, EPOCHS[hp], state, source_file=source_file, first_pos=position + added
+            )
+        return added
+
+    # ------------------------------------------------------------------ sample releases
+
+    def write_sample(
+        self,
+        out: Path,
+        *,
+        architectures: int,
+        seed: int,
+        options: Mapping[str, Any],
+        progress: Progress,
+    ) -> Sequence[Mapping[str, Any]]:
+        """Write a made-up release; ``options["form"]``: ``tar``, ``dir``, ``pickle`` or ``all``."""
+        from nasbase.benchmarks.nats_common import archives
+
+        return archives.write(
+            self,
+            out,
+            architectures=architectures,
+            seed=seed,
+            options=options,
+            progress=progress,
+        )
+
+
+def _only_file(raw: RawRelease) -> RawFile:
+    if len(raw.files) != 1:
+        raise RawDataError(
+            f"{raw.where} is one file.",
+            where=raw.where,
+            expected="a tar, a directory or a pickle: one of them",
+            found=", ".join(file.name for file in raw.files) or "no file",
+            todo="Give the release's files one form each in the sources table.",
+        )
+    return raw.files[0]
+
+
+def _as_shard(members: Sequence[tuple[int, Member]]) -> dict[str, Any]:
+    if not members:
+        return {}
+    return {
+        "index": [index for index, _ in members],
+        "name": [member.name for _, member in members],
+        "offset": [member.offset for _, member in members],
+        "size": [member.size for _, member in members],
+    }
+
+
+def _unpickle(data: bytes, *, where: str) -> Any:
+    from nasbase.containers.pickles import decompress, load
+
+    return load(decompress(data, limit=MEMBER_LIMIT, where=where), where=where)
+
+
+def _bounded(compressed: BinaryIO, file: RawFile) -> BinaryIO:
+    import io
+
+    from nasbase.containers.pickles import BoundedBz2
+
+    size = os.fstat(compressed.fileno()).st_size
+    limit = MEMBER_LIMIT + STREAM_RATIO * size
+    return io.BufferedReader(BoundedBz2(compressed, limit=limit, where=file.name), 1 << 20)
+
+
+def _check_evaluated(evaluated: Any, seen: set[int], file: RawFile) -> None:
+    # The archives' meta has an empty set here, the benchmark file one of all its indexes.
+    if not isinstance(evaluated, set | list) or set(evaluated) not in (set(), seen):
+        raise RawDataError(
+            "evaluated_indexes does not list the entries of its file.",
+            where=file.name,
+            expected=f"{len(seen)} indexes",
+            found=f"{len(evaluated)} indexes" if hasattr(evaluated, "__len__") else evaluated,
+            todo=_REPORT,
+        )
+
+
+def _first_difference(listed: Any, strings: Sequence[str]) -> str:
+    if not isinstance(listed, list):
+        return type(listed).__name__
+    for index, (one, other) in enumerate(zip(listed, strings, strict=False)):
+        if one != other:
+            return f"at index {index} {one!r} instead of {other!r}"[:400]
+    return f"{len(listed)} architectures"
