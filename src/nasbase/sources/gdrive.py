@@ -64,9 +64,9 @@ def downloaded_from_drive(
                 file_id, path, expected=expected, policy=policy, need_disk=need_disk, log=log
             )
             yield path, measured
-            # Reached only when the caller has taken the file over.
-            shutil.rmtree(work)
-            guard.unlink()
+            if not path.exists():  # the caller has taken it over
+                shutil.rmtree(work)
+                guard.unlink()
     except TimeoutError as error:
         raise SourceError(
             "Another process is downloading this file.",

@@ -118,7 +118,9 @@ class Lock:
     def _read(self) -> dict[str, Any]:
         if not self.path.exists():
             return {}
-        content = load_yaml(self.path) or {}  # empty: another process has just created it
+        content = load_yaml(self.path)
+        if content is None:  # empty: another process has just created it
+            return {}
         three_deep = isinstance(content, dict) and all(
             isinstance(files, dict)
             for releases in content.values()
