@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbase.errors import ConfigError, SourceError
@@ -72,6 +72,7 @@ def test_the_file_is_for_people_too(lock):
 NAME = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=8)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.dictionaries(st.tuples(NAME, NAME, NAME), st.binary(max_size=3), max_size=5), NAME)
 def test_everything_recorded_is_found_again(tmp_path_factory, files, url):
     lock = Lock(tmp_path_factory.mktemp("lock") / "t.yaml")

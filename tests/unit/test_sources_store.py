@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbase.benchmarks.room import RawFile, RawRelease
@@ -140,6 +140,7 @@ def test_a_full_disk_while_copying(store, source, monkeypatch):
     assert everything(store) == []
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.binary(max_size=200))
 def test_store_and_link_keep_every_byte(tmp_path_factory, body):
     folder = tmp_path_factory.mktemp("store")
@@ -216,6 +217,7 @@ def test_other_errors_of_the_disk_pass(tmp_path):
 # ---------------------------------------------------------------- progress
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=80))
 def test_a_log_has_at_most_one_line_per_tenth(steps):
     lines, total, position = [], sum(steps), 0

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbase.benchmarks import NAMES
@@ -210,6 +210,7 @@ def misspelt(draw):
     return where, key, f"{key}{draw(st.sampled_from('xyz'))}"
 
 
+@settings(deadline=None, max_examples=40)
 @given(misspelt())
 def test_a_typo_in_any_key_is_named(tmp_path_factory, typo):
     where, key, wrong = typo
@@ -346,6 +347,7 @@ def test_a_table_that_is_not_there(tmp_path):
         SourcesTable.load(tmp_path / "sources.yaml")
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(max_size=5),

@@ -76,11 +76,12 @@ class Partial:
 
     def close(self) -> None:
         """Keep what has arrived for a later run; leave nothing if nothing has, or it was taken."""
-        if self.size and self.path.exists():
-            self.flush()
-        else:
-            self.path.unlink(missing_ok=True)
-            self._about.unlink(missing_ok=True)
+        if self.path.exists():
+            if self.size:
+                self.flush()
+                return
+            self.path.unlink()
+        self._about.unlink(missing_ok=True)
 
     def _take_up(self) -> None:
         """Measure again what an earlier run has left; without its description it is worthless."""
