@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pyarrow as pa
@@ -5,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nasbase.store import parquet
 from nasbase.store.parquet import TableWriter, compute_content, content_of
 from nasbase.tables.arrow import arrow_schema
@@ -58,7 +60,7 @@ def test_bytes_and_digest_do_not_depend_on_how_the_rows_came(tmp_path_factory, c
     folder = tmp_path_factory.mktemp("parquet")
     rows = things(137)
     edges = [0, *sorted(cuts), 137]
-    pieces = [rows.slice(a, b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [rows.slice(a, b - a) for a, b in itertools.pairwise(edges)]
     one = write(folder / "one.parquet", [rows])
     many = write(folder / "many.parquet", pieces)
     assert one == many == content_of(folder / "one.parquet")

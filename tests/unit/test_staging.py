@@ -1,8 +1,9 @@
 import os
 import threading
 
-import nasbase.staging
 import pytest
+
+import nasbase.staging
 from nasbase.staging import replace_folder, staged_file, staged_folder
 
 

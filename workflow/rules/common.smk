@@ -1,6 +1,5 @@
 """What all rules share: the configuration, paths, and the code that each step depends on."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -94,7 +93,12 @@ def validated_of(wildcards):
 def code(*patterns):
     """Modules of the package that match, as inputs: Snakemake tracks scripts, not their imports."""
     files = {path for pattern in patterns for path in PACKAGE.glob(pattern)}
-    return sorted(os.path.relpath(path) for path in files)
+    here = Path.cwd()
+    # Relative inside the working folder, so that a checkout can be moved with its results.
+    return sorted(
+        str(path.relative_to(here) if path.is_relative_to(here) else path)
+        for path in files
+    )
 
 
 def room_patterns(benchmark):
