@@ -174,8 +174,10 @@ def test_a_table_of_samples_has_a_default_only_if_it_is_clear(load):
     content = document()
     assert load(content).release("nds").release == "sample"
     content["nds"]["sample-2"] = content["nds"]["sample"]
-    with pytest.raises(ConfigError, match="no release 'latest'"):
+    with pytest.raises(ConfigError, match="No release of nds is the latest") as caught:
         load(content).release("nds")
+    assert caught.value.found == "sample (supported), sample-2 (supported)"
+    assert "{nds: sample}" in caught.value.todo
     content["nds"]["sample-2"] = {**content["nds"]["sample"], "status": "latest"}
     assert load(content).release("nds").release == "sample-2"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from nasbase.benchmarks.room import RawFile, RawRelease
 from nasbase.errors import SourceError
 from nasbase.sources.store import Store
+from nasbase.staging import staged_file
 
 
 def write_fetched(path: Path, raw: RawRelease) -> None:
@@ -20,10 +21,9 @@ def write_fetched(path: Path, raw: RawRelease) -> None:
     document = asdict(raw)
     for file, row in zip(raw.files, document["files"], strict=True):
         row["path"] = Path(os.path.relpath(file.path, path.parent)).as_posix()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    text = json.dumps(document, indent=2, sort_keys=True) + "\n"
+    with staged_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_fetched(path: Path) -> RawRelease:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from nasbase.errors import ConfigError, SourceError
 from nasbase.sources.digest import Measured
 from nasbase.sources.locking import hold
 from nasbase.sources.schema import load_yaml
+from nasbase.staging import staged_file
 
 _HEADER = """\
 # Digests of upstream files for which nobody published one, recorded when the file was first seen
@@ -138,17 +138,10 @@ class Lock:
 
     def _write(self, content: dict[str, Any]) -> None:
         text = _HEADER + yaml.safe_dump(content, sort_keys=True, width=100)
-        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(self.path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with staged_file(self.path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
 
     def _entry(self, row: Any, key: str) -> Entry:
         sound = (

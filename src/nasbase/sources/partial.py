@@ -12,6 +12,7 @@ from nasbase.errors import SourceError
 from nasbase.sources.digest import Measured, Meter, chunks
 from nasbase.sources.disk import full_disk_is_an_error_of_ours
 from nasbase.sources.locking import hold
+from nasbase.staging import staged_file
 
 
 class Partial:
@@ -54,9 +55,8 @@ class Partial:
         self._meter = Meter()
         self.total, self.validator, self.spliced = total, validator, False
         about = {"total": total, "validator": validator}
-        temporary = self._about.with_suffix(".new")
-        temporary.write_text(json.dumps(about), encoding="utf-8")
-        temporary.replace(self._about)
+        with staged_file(self._about) as temporary:
+            temporary.write_text(json.dumps(about), encoding="utf-8")
 
     def write(self, chunk: bytes) -> None:
         """Append bytes."""

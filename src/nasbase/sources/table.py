@@ -191,7 +191,15 @@ class SourcesTable:
             latest = [r for r in known.values() if r.status == "latest"] or list(known.values())
             if len(latest) == 1:
                 return latest[0]
-            release = "latest"
+            name = canonical_name(benchmark)
+            raise ConfigError(
+                f"No release of {name} is the latest.",
+                where=self.path,
+                expected="one release with status: latest, or the name of one of: "
+                + ", ".join(known),
+                found=", ".join(f"{r.release} ({r.status})" for r in known.values()),
+                todo=f"Name one: --config releases='{{{name}: {next(iter(known))}}}'",
+            )
         if release not in known:
             raise ConfigError(
                 f"There is no release {release!r} of {canonical_name(benchmark)}.",
