@@ -116,11 +116,14 @@ def _where(file: Path, path: Iterable[Any]) -> str:
 def _explain(error: ValidationError, file: Path) -> ConfigError:
     """One offence in the words of the file's author."""
     where = _where(file, error.absolute_path)
+    schema: Any = error.schema
+    rule: Any = error.validator_value
+    given: Any = error.instance
     if error.validator == "additionalProperties":
-        allowed = list(error.schema.get("properties", ()))
-        patterns = list(error.schema.get("patternProperties", ()))
-        fits = {*allowed, *(k for k in error.instance for p in patterns if re.search(p, k))}
-        key = next(k for k in error.instance if k not in fits)
+        allowed = list(schema.get("properties", ()))
+        patterns = list(schema.get("patternProperties", ()))
+        fits = {*allowed, *(k for k in given for p in patterns if re.search(p, k))}
+        key = next(k for k in given if k not in fits)
         return ConfigError(
             f"There is no key {key!r} here.",
             where=where,
@@ -129,32 +132,31 @@ def _explain(error: ValidationError, file: Path) -> ConfigError:
             todo=nearest(key, allowed),
         )
     if error.validator == "enum":
-        allowed = ["null" if v is None else str(v) for v in error.validator_value]
+        allowed = ["null" if v is None else str(v) for v in rule]
         return ConfigError(
             "A value is none of those allowed.",
             where=where,
             expected=", ".join(allowed),
-            found=repr(error.instance),
-            todo=nearest(str(error.instance), allowed),
+            found=repr(given),
+            todo=nearest(str(given), allowed),
         )
     if error.validator == "required":
-        missing = [k for k in error.validator_value if k not in error.instance]
+        missing = [k for k in rule if k not in given]
         return ConfigError(
             f"The key {missing[0]!r} is missing.",
             where=where,
-            expected=", ".join(error.schema["properties"]),
-            found=", ".join(error.instance) or "nothing",
+            expected=", ".join(schema["properties"]),
+            found=", ".join(given) or "nothing",
         )
     hint = None
-    if error.validator == "type" and not isinstance(error.instance, str):
-        types = error.validator_value
-        if "string" in ([types] if isinstance(types, str) else types):
+    if error.validator == "type" and not isinstance(given, str):
+        if "string" in ([rule] if isinstance(rule, str) else rule):
             hint = "If it is meant as text, put it into quotes."
-    expected = f"{error.validator} {error.validator_value}"
+    expected = f"{error.validator} {rule}"
     return ConfigError(
         "A value has the wrong form.",
         where=where,
-        expected=error.schema.get("description", expected) + f" ({expected})",
-        found=repr(error.instance),
+        expected=schema.get("description", expected) + f" ({expected})",
+        found=repr(given),
         todo=hint,
     )
