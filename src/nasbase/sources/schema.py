@@ -148,10 +148,8 @@ def _explain(error: ValidationError, file: Path) -> ConfigError:
             expected=", ".join(schema["properties"]),
             found=", ".join(given) or "nothing",
         )
-    hint = None
-    if error.validator == "type" and not isinstance(given, str):
-        if "string" in ([rule] if isinstance(rule, str) else rule):
-            hint = "If it is meant as text, put it into quotes."
+    text_meant = error.validator == "type" and "string" in rule
+    hint = "If it is meant as text, put it into quotes." if text_meant else None
     expected = f"{error.validator} {rule}"
     return ConfigError(
         "A value has the wrong form.",
