@@ -67,7 +67,7 @@ TUTORIAL_NNI = {
     "input6": [2, 5],
 }
 INCEPTION = (
-    "0111010" "0000001" "0000001" "0000100" "0000001" "0000001" "0000000",
+    "0111010000000100000010000100000000100000010000000",
     f"input,{CONV1},{CONV3},{CONV3},{CONV3},{POOL},output",
 )
 # Made with upstream's own code.
@@ -83,9 +83,7 @@ VECTORS = [
 def raw_cells(draw):
     """Upper triangular matrices with operations; not always cells."""
     size = draw(st.integers(2, 7))
-    matrix = [
-        [draw(st.integers(0, 1)) if y > x else 0 for y in range(size)] for x in range(size)
-    ]
+    matrix = [[draw(st.integers(0, 1)) if y > x else 0 for y in range(size)] for x in range(size)]
     return matrix, ["input", *(draw(st.sampled_from(LABELS)) for _ in range(size - 2)), "output"]
 
 
@@ -145,10 +143,7 @@ def test_nni_form_of_the_smallest_cell():
 @given(cells(), st.data())
 def test_isomorphic_cells_share_the_hash(cell, data):
     size = len(cell.ops)
-    orders = [
-        (0, *inner, size - 1)
-        for inner in permutations(range(1, size - 1))
-    ]
+    orders = [(0, *inner, size - 1) for inner in permutations(range(1, size - 1))]
     order = data.draw(st.sampled_from(orders))
     matrix = tuple(tuple(cell.matrix[i][j] for j in order) for i in order)
     ops = tuple(cell.ops[i] for i in order)
@@ -364,7 +359,7 @@ def test_a_damaged_cache_is_not_believed(small, tmp_path, monkeypatch):
     """Neither a broken file nor a wrong space is taken; a wrong enumeration is an error."""
     from nasbase.benchmarks.nb101 import enumeration
 
-    monkeypatch.setattr(enumeration, "enumerate_cells", lambda sizes: small)
+    monkeypatch.setattr(enumeration, "enumerate_cells", lambda _: small)
     columns = {name: getattr(small, name) for name in ("hashes", "vertices", "graphs", "labelings")}
     for damage in (b"no zip", b""):
         (tmp_path / CACHE_FILE).write_bytes(damage)
@@ -381,10 +376,10 @@ def test_the_cache_is_written_once_and_read(small, tmp_path, monkeypatch):
     from nasbase.benchmarks.nb101 import enumeration
 
     monkeypatch.setattr(enumeration, "HASHES_SHA256", hashes_digest(small.hashes))
-    monkeypatch.setattr(enumeration, "enumerate_cells", lambda sizes: small)
+    monkeypatch.setattr(enumeration, "enumerate_cells", lambda _: small)
     monkeypatch.setenv("NASBASE_CACHE", str(tmp_path / "new"))
     full_space()
-    monkeypatch.setattr(enumeration, "enumerate_cells", lambda sizes: pytest.fail("again"))
+    monkeypatch.setattr(enumeration, "enumerate_cells", lambda _: pytest.fail("again"))
     again = full_space()
     assert [p.name for p in (tmp_path / "new").iterdir()] == [CACHE_FILE]
     for name in ("hashes", "vertices", "graphs", "labelings"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import pytest
@@ -37,7 +38,9 @@ def messages(draw, depth: int = 2):
     for _ in range(draw(st.integers(0, 5))):
         number = draw(numbers)
         wire_type = draw(
-            st.sampled_from([VARINT, FIXED64, LENGTH_DELIMITED, FIXED32] + [START_GROUP] * (depth > 0))
+            st.sampled_from(
+                [VARINT, FIXED64, LENGTH_DELIMITED, FIXED32] + [START_GROUP] * (depth > 0)
+            )
         )
         head = tag(number, wire_type)
         if wire_type == VARINT:
@@ -65,14 +68,14 @@ def test_fields_of_every_type_are_walked(made):
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_walked_to_the_end_or_refused(junk):
-    try:
-        walked = list(fields(junk))
-    except RawDataError as error:
-        assert "of the message" in str(error.where)
-        assert error.expected is not None
-        assert error.found is not None
-    else:
-        assert sum(f.end - f.start for f in walked) == len(junk)
+    """Whatever the bytes are: no other exception, no step over the end, no gap."""
+    position = 0
+    with contextlib.suppress(RawDataError):
+        for field in fields(junk):
+            assert field.start == position
+            assert field.start < field.value <= field.end <= len(junk)
+            position = field.end
+        assert position == len(junk)
 
 
 @given(messages(), st.data())

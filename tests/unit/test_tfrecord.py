@@ -62,9 +62,7 @@ def test_ranges_between_frames_are_read_alone(tmp_path, payloads, data):
     edges = np.cumsum([0] + [len(payload) + FRAME_BYTES for payload in payloads]).tolist()
     first = data.draw(st.integers(0, len(payloads)))
     last = data.draw(st.integers(first, len(payloads)))
-    blocks = list(
-        read_blocks(path, edges[first], edges[last], first_record=first, block_bytes=100)
-    )
+    blocks = list(read_blocks(path, edges[first], edges[last], first_record=first, block_bytes=100))
     assert [p for block in blocks for p in block.payloads()] == payloads[first:last]
     offsets = [offset for block in blocks for offset in block.frame_offsets.tolist()]
     assert offsets == edges[first:last]
@@ -151,7 +149,12 @@ def test_empty_file_has_no_blocks(tmp_path):
 
 def test_located_puts_the_place_in_front():
     error = located(RawDataError("Bad.", where="byte 3", expected=1, found=2), "file x")
-    assert (error.what, error.where, error.expected, error.found) == ("Bad.", "file x, byte 3", 1, 2)
+    assert (error.what, error.where, error.expected, error.found) == (
+        "Bad.",
+        "file x, byte 3",
+        1,
+        2,
+    )
     assert "drop-in" in error.todo
     assert located(RawDataError("Bad.", todo="Pray."), "file x").todo == "Pray."
 

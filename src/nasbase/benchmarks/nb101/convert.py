@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nasbase.benchmarks.nb101.metrics import EVALUATIONS, FIELDS, Metrics, MetricsDecoder
-from nasbase.benchmarks.nb101.rows import Row, check_cell, parse_row
+from nasbase.benchmarks.nb101.rows import Rows, check_cell, parse_row, parse_rows
 from nasbase.benchmarks.nb101.space import SPACE_SIZE
 from nasbase.benchmarks.room import Batch, Plan, RawFile, RawRelease
 from nasbase.containers.tfrecord import FRAME_BYTES, REPLACE_FILE, Block, located, read_blocks
@@ -110,9 +110,9 @@ def decode(raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
     for block in read_blocks(
         file.path, shard["start"], shard["end"], first_record=shard["first_record"]
     ):
-        rows = _rows(block)
-        metrics = decoder.decode([row.metrics for row in rows], block.where)
-        records += len(rows)
+        rows = parse_rows(block.payloads(), block.where)
+        metrics = decoder.decode(rows.metrics, block.where)
+        records += len(block)
         yield Batch(
             _architectures(rows, block), _trials(rows, metrics, block, file.name, raw.partial)
         )
@@ -126,29 +126,18 @@ def decode(raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
         )
 
 
-def _rows(block: Block) -> list[Row]:
-    payloads = block.payloads()
-    rows: list[Row] = []
-    try:
-        for payload in payloads:
-            rows.append(parse_row(payload))  # noqa: PERF401  # the error needs the position
-    except RawDataError as error:
-        raise located(error, block.where(len(rows))) from error
-    return rows
-
-
-def _architectures(rows: list[Row], block: Block) -> pa.Table:
-    """The distinct cells of a block, in order of appearance."""
-    first: dict[tuple[str, str, str], int] = {}
-    for index, row in enumerate(rows):
-        first.setdefault((row.hash, row.adjacency, row.operations), index)
-    hashes, adjacency, operations = zip(*first, strict=True)
+def _architectures(rows: Rows, block: Block) -> pa.Table:
+    """The distinct cells of a block."""
+    # Backwards, so that the first place of a cell is the one that stays.
+    cells = zip(*map(reversed, (rows.hash, rows.adjacency, rows.operations)), strict=True)
+    places = dict(zip(cells, reversed(range(len(block))), strict=True))
     sizes = []
-    for cell, index in first.items():
+    for cell, place in places.items():
         try:
             sizes.append(check_cell(*cell))
         except RawDataError as error:
-            raise located(error, block.where(index)) from error
+            raise located(error, block.where(place)) from error
+    hashes, adjacency, operations = zip(*places, strict=True)
     vertices, edges = zip(*sizes, strict=True)
     columns = {
         "arch_key": hashes,
@@ -161,21 +150,21 @@ def _architectures(rows: list[Row], block: Block) -> pa.Table:
     return pa.table(columns, schema=shard_architectures("nb101"))
 
 
-def _trials(rows: list[Row], metrics: Metrics, block: Block, file: str, partial: bool) -> pa.Table:
-    epochs = np.fromiter((row.epochs for row in rows), np.int64, len(rows))
+def _trials(rows: Rows, metrics: Metrics, block: Block, file: str, partial: bool) -> pa.Table:
+    epochs = np.array(rows.epochs, np.int64)
     points = _epoch_points(metrics, epochs, block, partial)
-    records = pa.array(np.arange(block.first_record, block.first_record + len(rows)))
+    records = pa.array(np.arange(block.first_record, block.first_record + len(block)))
     columns: dict[str, pa.Array] = {
-        "arch_key": pa.array([row.hash for row in rows], pa.string()),
-        "dataset": _constant(DATASET, len(rows)),
+        "arch_key": pa.array(rows.hash, pa.string()),
+        "dataset": _constant(DATASET, len(block)),
         "num_epochs": pa.array(epochs.astype(np.int16)),
         "run_order": records,
-        "seed": pa.nulls(len(rows), pa.int32()),
+        "seed": pa.nulls(len(block), pa.int32()),
         "params": pa.array(metrics.params.astype(np.int32)),
         "total_time_s": pa.array(metrics.total_time),
-        "source_file": _constant(file, len(rows)),
+        "source_file": _constant(file, len(block)),
         "source_pos": records.cast(pa.int32()),
-        "extra": pa.nulls(len(rows), pa.string()),
+        "extra": pa.nulls(len(block), pa.string()),
         "epoch": _lists(points.astype(np.int16)),
     }
     for column in series("nb101"):

@@ -31,7 +31,6 @@ FIELDS = (
 """Doubles of one EvaluationData: fields 1 to 5 of the message, in order."""
 
 _EVALUATION_DATA, _TRAINABLE_PARAMETERS, _TOTAL_TIME = 1, 2, 3
-_CHECKPOINT_PATH = 6
 _TOTAL = EVALUATIONS * len(FIELDS)  # place of total_time behind the doubles of the evaluations
 _DOUBLES = _TOTAL + 1
 _MAX_PARAMS = 2**31 - 1
@@ -226,14 +225,15 @@ def _learn(message: bytes, place: str) -> Layout:
 def _walk_evaluation(
     message: bytes, outer: protobuf.Field, mask: NDArray[np.uint8], doubles: list[int], first: int
 ) -> None:
-    """Note where the doubles of one EvaluationData stand, from ``doubles[first]`` on."""
+    """Note where the doubles of one EvaluationData stand, from ``doubles[first]`` on.
+
+    Field 6, upstream's checkpoint_path, is not read: EC-NAS keeps a double under this number.
+    """
     for field in protobuf.fields(message, outer.value, outer.end):
         _mark(mask, field)
         if field.number <= len(FIELDS):
             _require(field, protobuf.FIXED64)
             doubles[first + field.number - 1] = field.value  # of repeated scalars the last counts
-        elif field.number == _CHECKPOINT_PATH:
-            _require(field, protobuf.LENGTH_DELIMITED)
 
 
 def _mark(mask: NDArray[np.uint8], field: protobuf.Field) -> None:

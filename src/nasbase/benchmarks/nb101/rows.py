@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import isqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
-from nasbase.benchmarks.nb101.space import LABELS, MAX_VERTICES
+from nasbase.benchmarks.nb101.space import INPUT, LABELS, MAX_VERTICES, OUTPUT
+from nasbase.containers.tfrecord import located
 from nasbase.errors import RawDataError
 
 MAX_EPOCHS = 32_767  # int16 in the tables
@@ -22,6 +25,9 @@ MAX_EPOCHS = 32_767  # int16 in the tables
 _HASH = re.compile(r"[0-9a-f]{32}")
 _BITS = re.compile(r"[01]+")
 _INTEGER = re.compile(r"[0-9]{1,5}")
+# Rows are few enough at a time that the garbage collector, which counts lists, never walks them.
+_AT_ONCE = 512
+_TYPES = [{str}, {int}, {str}, {str}, {str}]
 
 
 class Row(NamedTuple):
@@ -32,6 +38,66 @@ class Row(NamedTuple):
     adjacency: str
     operations: str
     metrics: bytes
+
+
+class Rows(NamedTuple):
+    """Many records, column by column."""
+
+    hash: list[str]
+    epochs: list[int]
+    adjacency: list[str]
+    operations: list[str]
+    metrics: list[bytes]
+
+
+def parse_rows(payloads: Sequence[bytes], where: Callable[[int], str]) -> Rows:
+    """Parse many records at once; `parse_row` says what is accepted.
+
+    Parameters
+    ----------
+    payloads
+        The records.
+    where
+        Says where a record comes from, by its position in ``payloads``; for errors.
+
+    Raises
+    ------
+    RawDataError
+        What `parse_row` raises, with the record's place.
+    """
+    columns: list[list[Any]] = [[] for _ in Rows._fields]
+    for start in range(0, len(payloads), _AT_ONCE):
+        chunk = payloads[start : start + _AT_ONCE]
+        parsed = _parse_usual(chunk) or _parse_each(chunk, start, where)
+        for column, more in zip(columns, parsed, strict=True):
+            column.extend(more)
+    return Rows(*columns)
+
+
+def _parse_usual(payloads: Sequence[bytes]) -> tuple[Sequence[Any], ...] | None:
+    """Columns of rows that are all as upstream writes them; None if one may not be."""
+    try:
+        columns = tuple(zip(*map(orjson.loads, payloads), strict=True))
+        if [set(map(type, column)) for column in columns] == _TYPES:
+            *head, texts = columns
+            if min(columns[1]) > 0 and max(columns[1]) <= MAX_EPOCHS:
+                return (*head, [*map(_unwrap, texts)])
+    except (TypeError, ValueError):
+        pass  # not JSON, not arrays of one length, or not base64
+    return None
+
+
+def _parse_each(
+    payloads: Sequence[bytes], first: int, where: Callable[[int], str]
+) -> tuple[Sequence[Any], ...]:
+    """Columns of rows parsed one by one: takes what is unusual, and names what is wrong."""
+    rows: list[Row] = []
+    try:
+        for payload in payloads:
+            rows.append(parse_row(payload))  # noqa: PERF401  # the error needs the position
+    except RawDataError as error:
+        raise located(error, where(first + len(rows))) from error
+    return tuple(zip(*rows, strict=True))
 
 
 def parse_row(payload: bytes) -> Row:
@@ -58,7 +124,7 @@ def parse_row(payload: bytes) -> Row:
     if type(epochs) is not int or not 0 < epochs <= MAX_EPOCHS:
         epochs = _epochs_from_text(epochs)
     try:
-        message = binascii.a2b_base64(metrics.replace("\n", ""), strict_mode=True)
+        message = _unwrap(metrics)
     except ValueError as error:  # binascii.Error, or a character beyond ASCII
         raise _bad(
             "The metrics of a record are not base64.", "base64 in lines of 76", error
@@ -76,6 +142,16 @@ def check_cell(cell_hash: str, adjacency: str, operations: str) -> tuple[int, in
     """
     if not _HASH.fullmatch(cell_hash):
         raise _bad("A hash is not one.", "32 digits 0-9a-f", repr(cell_hash[:80]))
+    vertices, edges = _check_graph(adjacency)
+    labels = _check_labels(operations)
+    if labels != vertices:
+        raise _bad("The operations do not fit the adjacency.", f"{vertices} labels", operations)
+    return vertices, edges
+
+
+@lru_cache(maxsize=8192)  # more than the 6,472 graphs of the space
+def _check_graph(adjacency: str) -> tuple[int, int]:
+    """Vertices and edges."""
     vertices = isqrt(len(adjacency))
     if not _BITS.fullmatch(adjacency) or vertices**2 != len(adjacency) or vertices < 2:
         raise _bad(
@@ -87,14 +163,25 @@ def check_cell(cell_hash: str, adjacency: str, operations: str) -> tuple[int, in
         raise _bad("A cell is too large.", f"at most {MAX_VERTICES} vertices", vertices)
     if any("1" in adjacency[v * vertices : v * vertices + v + 1] for v in range(vertices)):
         raise _bad("An adjacency has a backward edge.", "an upper triangular matrix", adjacency)
-    labels = operations.split(",")
-    inner = labels[1:-1]
-    if len(labels) != vertices or labels[0] != "input" or labels[-1] != "output":
-        expected = f"{vertices} labels from input to output"
-        raise _bad("The operations do not fit the adjacency.", expected, operations[:200])
-    if any(label not in LABELS for label in inner):
-        raise _bad("An operation is unknown.", ", ".join(LABELS), operations[:200])
     return vertices, adjacency.count("1")
+
+
+@lru_cache(maxsize=512)  # more than the 364 labelings of the space
+def _check_labels(operations: str) -> int:
+    """Number of labels."""
+    labels = operations.split(",")
+    if len(labels) < 2 or (labels[0], labels[-1]) != (INPUT, OUTPUT):
+        raise _bad(
+            "The operations are incomplete.", "labels from input to output", operations[:200]
+        )
+    if any(label not in LABELS for label in labels[1:-1]):
+        raise _bad("An operation is unknown.", ", ".join(LABELS), operations[:200])
+    return len(labels)
+
+
+def _unwrap(text: str) -> bytes:
+    """Bytes of MIME-wrapped base64; nothing but the newlines is forgiven."""
+    return binascii.a2b_base64(text.replace("\n", ""), strict_mode=True)
 
 
 def _epochs_from_text(epochs: object) -> int:
