@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nasbase.benchmarks.nb101.convert import EVALUATED_IMAGES, REPEATS
 from nasbase.benchmarks.nb101.costs import trainable_parameters
-from nasbase.benchmarks.nb101.space import HASHES_SHA256, Cell, cell_hash, matrix_of_bits, prune
+from nasbase.benchmarks.nb101.space import HASHES_SHA256, cell_of
 from nasbase.checks.check import Artifacts, Check, Outcome
 from nasbase.errors import SpaceError
 
@@ -151,8 +151,8 @@ def _accuracy_grid(artifacts: Artifacts, outcome: Outcome) -> None:
             fractions = (table[column].to_numpy() / 100).astype(np.float32)
             hits = np.rint(fractions.astype(np.float64) * EVALUATED_IMAGES)
             nearest = (hits / EVALUATED_IMAGES).astype(np.float32)
-            off = np.abs(fractions - nearest) > np.spacing(nearest)
-            _count(outcome, table, "trial_id", column, ~off)
+            near = np.abs(fractions - nearest) <= np.spacing(nearest)  # not NaN, either
+            _count(outcome, table, "trial_id", column, near)
 
 
 def _curves(artifacts: Artifacts, outcome: Outcome) -> None:
@@ -185,13 +185,12 @@ def _hashes(artifacts: Artifacts, outcome: Outcome) -> None:
 def _wrong_cell(text: str, adjacency: str, operations: str) -> str | None:
     """What is wrong with a stored cell; None: nothing."""
     try:
-        cell = Cell(matrix_of_bits(adjacency), tuple(operations.split(",")))
-        if prune(*cell) != cell:
-            return "the stored cell can be pruned"
-        found = cell_hash(*cell)
-    except (SpaceError, KeyError, ValueError) as error:
-        return f"the stored cell is not one ({type(error).__name__}: {error})"
-    return None if found == text else f"the stored cell hashes to {found}"
+        cell = cell_of((adjacency, operations))
+    except SpaceError as error:
+        return error.what
+    if (cell.adjacency, cell.operations) != (adjacency, operations):
+        return "the stored cell can be pruned"
+    return None if cell.hash == text else f"the stored cell hashes to {cell.hash}"
 
 
 def _count(outcome: Outcome, table: pa.Table, key: str, column: str, good: Bools) -> None:
