@@ -70,8 +70,16 @@ def _batches(artifacts: Artifacts, table: str, columns: Sequence[str] = ()) -> I
         yield batch.select(list(columns)) if columns else batch
 
 
-def _architectures(artifacts: Artifacts) -> pa.Table:
-    return artifacts.parquet("architectures").read(columns=["arch_id", "arch_str"])
+def _architectures(room: TableRoom, artifacts: Artifacts) -> pa.Table:
+    """Ids in the build that the space has, with the strings of the space, not of the build."""
+    strings = room.enumeration()
+    ids = artifacts.parquet("architectures").read(columns=["arch_id"])["arch_id"].to_numpy()
+    ids = ids[(ids >= 0) & (ids < len(strings))]
+    return pa.table({"arch_id": ids, "arch_str": [strings[i] for i in ids]})
+
+
+def _of_the_space(architectures: pa.Table, batch: pa.Table) -> pa.Table:
+    return batch.filter(pc.is_in(batch["arch_id"], value_set=architectures["arch_id"]))
 
 
 # ---------------------------------------------------------------------------------------------
@@ -90,7 +98,7 @@ def _enumeration(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> Non
 
 
 def _costs(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
-    architectures = _architectures(artifacts)
+    architectures = _architectures(room, artifacts)
     exact = exact_sizes(architectures, room.architecture_costs, sorted(DATASETS)).reshape(-1, 2)
     at = 0
     for batch in _batches(artifacts, "costs", ("params", "macs")):
@@ -111,9 +119,11 @@ def _costs(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
 
 
 def _schedules(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
-    ids = _architectures(artifacts)["arch_id"].to_numpy()
+    architectures = _architectures(room, artifacts)
+    ids = architectures["arch_id"].to_numpy()
     has = np.zeros((len(ids), len(room.schedules)), dtype=bool)
-    for batch in _batches(artifacts, "trials", ("arch_id", "num_epochs")):
+    for whole in _batches(artifacts, "trials", ("arch_id", "num_epochs")):
+        batch = _of_the_space(architectures, whole)
         row = np.searchsorted(ids, batch["arch_id"].to_numpy())
         epochs = batch["num_epochs"].to_numpy()
         for column, schedule in enumerate(room.schedules):
@@ -131,10 +141,11 @@ def _lacking(room: TableRoom, has: np.ndarray) -> str:
 
 
 def _sizes(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
-    architectures = _architectures(artifacts)
+    architectures = _architectures(room, artifacts)
     noted = _noted_sizes(artifacts)
     columns = ("trial_id", "arch_id", "dataset", *SIZES)
-    for batch in _batches(artifacts, "trials", columns):
+    for whole in _batches(artifacts, "trials", columns):
+        batch = _of_the_space(architectures, whole)
         ids = batch["trial_id"].to_numpy()
         recorded = sum(len(batch) - batch[column].null_count for column in SIZES)
         failures = []

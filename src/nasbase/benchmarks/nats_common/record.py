@@ -172,7 +172,7 @@ class TrialRows:
             _fail("A record is of another architecture.", where, arch_id, state["arch_index"])
         arch_str = state["arch_str"]
         if not isinstance(arch_str, str):
-            _fail("A record has no architecture string.", where, "a string", arch_str)
+            _fail("A record has no architecture string.", where, "a string", repr(arch_str))
         if self._arch_strs is not None and arch_str != self._arch_strs[arch_id]:
             _fail(
                 "A record's architecture is not the one at its index.",

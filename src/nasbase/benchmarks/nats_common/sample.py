@@ -27,6 +27,7 @@ from nasbase.benchmarks.nats_common.datasets import (
 )
 
 FULL_SEEDS = (777, 888, 999)
+_SEED_TEXTS = {seed: f"{seed:04d}" for seed in (111, *FULL_SEEDS)}
 TWO_SEEDS_INDEX, THREE_SEEDS_INDEX = 347, 11
 """Architectures whose number of runs is the same in every sample: tests rely on them."""
 WRONG_SIZE_INDEX, DIVERGED_INDEX = 12, 1224
@@ -36,7 +37,7 @@ _BATCH = 256  # images, in the timings of the size space
 _BEST = {"cifar10-valid": 91.5, "cifar10": 94.3, "cifar100": 73.5, "ImageNet16-120": 47.3}
 _SCHEDULE = {1: 0.45, 12: 0.8, 90: 0.97, 200: 1.0}
 _SIZES = {"topology": (73_306, 1_531_546), "size": (11_714, 700_000)}
-_DENSE = {"cifar10-valid": "x-valid"}  # evaluated after every epoch of 200; else ori-test
+_DENSE_VALID = ("cifar10-valid",)  # x-valid after every epoch of 200; else ori-test
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class _Network:
     arch_str: str
     quality: float
     times: Mapping[str, Mapping[str, float]]
-    latency: Mapping[str, np.float64]
+    latency: Mapping[str, float]
 
 
 def arch_results(
@@ -96,7 +97,7 @@ def full_seeds(index: int, rng: np.random.Generator) -> tuple[int, ...]:
 
 def _trials(benchmark: str, index: int, hp: str, rng: np.random.Generator) -> list[tuple[str, int]]:
     if benchmark != "nats_sss" and EPOCHS[hp] == 12:
-        return [("cifar10-valid", 777), *((dataset, 111) for dataset in DATASETS)]
+        return [(DATASETS[0], 777), *((dataset, 111) for dataset in DATASETS)]
     if benchmark == "nats_sss":
         seeds: Sequence[int] = FULL_SEEDS if hp == "12" else FULL_SEEDS[:1]
     else:
@@ -116,7 +117,7 @@ def _result(
     num_epochs = EPOCHS[hp]
     long = num_epochs == 200
     sets = eval_sets(dataset)
-    dense = _DENSE.get(dataset, "ori-test")
+    dense = sets[0] if dataset in _DENSE_VALID else sets[-1]
     ordered = (dense, *(name for name in sets if name != dense)) if long else sets
     curves = _Curves(network.quality, dataset, num_epochs, rng)
     if _diverges(network, seed, hp, rng):
@@ -129,8 +130,8 @@ def _result(
     accuracies, losses = curves.evaluated(ordered)
     times = [(name, epoch) for name in sets for epoch in range(num_epochs)]
     keys = [f"{name}@{epoch}" for name, epoch in points]
-    # The 200-epoch records were merged from several files: equal keys are separate strings there,
-    # and one string each in the others.
+    # Which equal strings are one object shows in the pickle: in 200-epoch records, which were
+    # merged from several files, no keys are shared; in the others all tables of a run share them.
     loss_keys = [f"{name}@{epoch}" for name, epoch in points] if long else keys
     time_keys = [f"{name}@{epoch}" for name, epoch in times] if long else keys
     params, macs = _sizes(network, dataset, seed, hp, rng)
@@ -144,10 +145,10 @@ def _result(
         "arch_config": architecture_config(network.benchmark, network.arch_str, dataset),
         "params": np.float64(params / 1e6),
         "flop": macs / 1e6,
-        "seed": f"{seed:04d}",
+        "seed": _SEED_TEXTS[seed],
         "epochs": num_epochs,
-        "latency": [network.latency[dataset]],
-        "eval_names": list(ordered),
+        "latency": [np.float64(network.latency[dataset])],
+        "eval_names": list(ordered) if long else [f"{name}@".rstrip("@") for name in sets],
         "eval_acc1es": {key: accuracies[point] for key, point in zip(keys, points, strict=True)},
         "eval_times": {
             key: seconds[name] for key, (name, _epoch) in zip(time_keys, times, strict=True)
@@ -268,10 +269,10 @@ def _network(benchmark: str, index: int, arch_str: str) -> _Network:
     quality = float(np.clip(0.55 + 0.42 * grown + fixed.normal(0, 0.02), 0.05, 0.99))
     times = _measured_times(macs, fixed) if size else _pseudo_times(macs, fixed)
     if size:
-        latency = {name: np.float64(_mean_batch_time(name, times[name])) for name in DATASETS}
+        latency = {name: _mean_batch_time(name, times[name]) for name in DATASETS}
     else:
         # cifar10 and cifar10-valid have one latency, the mean of both.
-        shared, *others = (np.float64(x) for x in fixed.uniform(0.012, 0.02, 3))
+        shared, *others = fixed.uniform(0.012, 0.02, 3).tolist()
         latency = dict(zip(DATASETS, (shared, shared, *others), strict=True))
     return _Network(benchmark, index, arch_str, quality, times, latency)
 
