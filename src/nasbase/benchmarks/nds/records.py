@@ -303,21 +303,21 @@ def _recorded(job: Mapping[str, Any], extra: dict[str, Any]) -> dict[str, int | 
     return row
 
 
+# JSON gives exact types, and `type` keeps booleans from passing as integers.
+
+
 def _integer(value: Any, bound: int) -> int | None:
     """The value, if it is a whole number below ``bound`` in magnitude."""
-    if isinstance(value, float) and value.is_integer():
+    if type(value) is float and value.is_integer():
         value = int(value)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and -bound < value < bound else None
+    return value if type(value) is int and -bound < value < bound else None
 
 
 def _real(value: Any) -> float | None:
-    """The value, if a 64-bit float holds it exactly."""
-    if isinstance(value, float):
+    """The value, if a 64-bit float surely holds it exactly."""
+    if type(value) is float:
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53:
-        return float(value)
-    return None
+    return float(value) if type(value) is int and abs(value) <= 2**53 else None
 
 
 def _text(extra: Mapping[str, Any]) -> str | None:

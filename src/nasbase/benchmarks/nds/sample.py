@@ -16,6 +16,7 @@ from nasbase.benchmarks.nds.costs import cifar_cost
 from nasbase.benchmarks.nds.files import COUNTS, GROUPS, STEMS, dataset_of, proposer_of
 from nasbase.benchmarks.nds.space import BLOCK_PREFIXES
 from nasbase.benchmarks.room import Progress
+from nasbase.staging import staged_file
 
 FILE_NAME = "nds-sample.zip"
 MINIMUM = 2 * len(STEMS)
@@ -109,9 +110,8 @@ def write_sample(
         progress(f"nds: {trainings} trainings are too few for 34 files: writing {MINIMUM}")
     counts = shares(max(trainings, MINIMUM))
     samples = int(options.get("iterations", ITERATION_SAMPLES))
-    out.mkdir(parents=True, exist_ok=True)
     path = out / FILE_NAME
-    with zipfile.ZipFile(path, "w") as archive:
+    with staged_file(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for stem in STEMS:
             with archive.open(_entry(stem), "w", force_zip64=True) as stream:
                 _write_file(stream, _File(stem, counts[stem], seed, samples))
