@@ -74,6 +74,10 @@ class DiskSpaceError(NasbaseError):
     """There is not enough free disk for the next step."""
 
 
+class ArtifactError(NasbaseError):
+    """A built artifact is missing, damaged, or of a layout that this version does not know."""
+
+
 class CheckFailedError(NasbaseError):
     """Built artifacts did not pass validation; nothing was installed."""
 

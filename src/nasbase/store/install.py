@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from nasbase import __version__
 from nasbase.benchmarks import NAMES, room_of
-from nasbase.errors import ConfigError
+from nasbase.errors import ArtifactError
 from nasbase.staging import staged_file, staged_folder
 from nasbase.store.build import read_build
 from nasbase.tables.catalogue import SCHEMA_VERSION
@@ -59,7 +59,7 @@ def install(
     report = json.loads(validation.read_text())
     build = read_build(parquet)
     if not report["passed"] or report["version"] != build.version:
-        raise ConfigError(
+        raise ArtifactError(
             "The validation report does not belong to this build.",
             where=validation,
             expected=f"a passed validation of {build.version}",

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nasbase.errors import ArtifactError
 from nasbase.staging import staged_file
 from nasbase.tables.arrow import arrow_schema
 from nasbase.tables.columns import Table
@@ -166,8 +167,22 @@ def read_batches(path: Path, rows: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
 
 
 def content_of(path: Path) -> TableContent:
-    """Rows and digest that the writer recorded in a Parquet file."""
-    recorded = pq.read_metadata(path).metadata
+    """Rows and digest that the writer recorded in a Parquet file.
+
+    Raises
+    ------
+    ArtifactError
+        If the file does not say; then nasbase did not write it.
+    """
+    recorded = pq.read_metadata(path).metadata or {}
+    if b"nasbase.digest" not in recorded:
+        raise ArtifactError(
+            "This Parquet file was not written by nasbase.",
+            where=path,
+            expected="the metadata nasbase.rows and nasbase.digest",
+            found=", ".join(sorted(key.decode() for key in recorded)) or "no metadata",
+            todo="Build it again: delete the folder and run `snakemake`.",
+        )
     return TableContent(int(recorded[b"nasbase.rows"]), recorded[b"nasbase.digest"].decode())
 
 
