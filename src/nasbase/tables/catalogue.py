@@ -251,7 +251,7 @@ def recorded(benchmark: str) -> tuple[Column, ...]:
                 Column("min_test_err_pct", "float64", "Lowest test error of the run.", "%", "min_test_top1"),
                 Column("exp_mem", "float64", "Memory expected for the training.", "", "exp_mem"),
                 Column("act_mem", "float64", "Memory used by the training.", "", "act_mem"),
-                Column("prec_time_s", "float64", "Seconds of the timing run.", "s", "prec_time"),
+                Column("prec_time_s", "float64", "Seconds of the timing run where one number was released; several stand in extra.", "s", "prec_time"),
                 Column("job_id", "int64", "Number of the training job.", "", "job_id"),
             ]
         )  # fmt: skip
