@@ -35,11 +35,17 @@ MAX_BODIES = 64
 MAX_NAME = 200
 """Longest name of a module or of something in it."""
 
+MAX_GUESSES = 1000
+"""Sequences of templates of which the next one is remembered."""
+
 BATCH = 1000
 """Picklers write items in batches of so many."""
 
 _REPLACE_FILE = "Compare the file's digest with the published one and fetch it again."
-_DOUBLE = struct.Struct(">d").unpack
+_DOUBLE = struct.Struct(">d").unpack_from
+_UINT4 = struct.Struct("<I").unpack_from
+_INT4 = struct.Struct("<i").unpack_from
+_UINT2 = struct.Struct("<H").unpack_from
 _KEPT_TYPES = frozenset(type(allowed) for allowed in ALLOWED.values()) | {
     type(ALLOWED["numpy", "dtype"]("f8"))  # type: ignore[operator]
 }
@@ -93,7 +99,8 @@ class EntryStream:
     ------
     RawDataError
         While iterating: if the pickle is damaged, uses a name that no release uses, refers to an
-        object of an entry that has been handed over (strings excepted), or has no such item.
+        object of an entry that has been handed over (strings of the first entry and those outside
+        long dictionaries excepted), or has no such item.
 
     Notes
     -----
@@ -116,9 +123,11 @@ class EntryStream:
         self._starts: list[int] = []  # where each of `_items` begins
         self._done: list[Entry] = []
         self._entries = 0
-        # objects of this entry by memo index less `_memo_base`; kept objects of earlier entries
+        # objects of this entry by memo index less `_memo_base`; kept objects of earlier entries,
+        # up to the first one in a dict (most references are to these), of later ones compactly
         self._memo: list[Any] = []
         self._memo_base = 0
+        self._early: dict[int, Any] = {}
         self._kept_index = array("q")
         self._kept: list[Any] = []
         self._texts: dict[str, str] = {}
@@ -129,6 +138,8 @@ class EntryStream:
         self._slots: dict[int, int | None] = {}
         self._bodies: list[Body] = []
         self._longest = 0
+        self._recent: tuple[Body | None, ...] = (None,) * 4
+        self._next: dict[tuple[Body | None, ...], Body] = {}
         self._handlers = [self._unknown] * 256
         for opcode, handler in _HANDLERS.items():
             self._handlers[opcode[0]] = getattr(self, handler)
@@ -165,8 +176,9 @@ class EntryStream:
             try:
                 self._run()
             except (*_BROKEN, RecursionError) as error:
+                short = not self._window.ensure(LOOKAHEAD)
                 self._window.fail(
-                    "The pickle is damaged.",
+                    "The pickle is damaged or truncated." if short else "The pickle is damaged.",
                     at=self._at,
                     expected="opcodes that fit together",
                     found=f"{type(error).__name__}: {error}",
@@ -186,10 +198,12 @@ class EntryStream:
         """Walk on until an entry is complete or the pickle ends."""
         window, handlers = self._window, self._handlers
         while not self._done and not self._stopped:
-            if len(window.data) - window.pos < LOOKAHEAD:
+            if window.pos > window.safe:
                 window.ensure(LOOKAHEAD)
-            self._at = window.base + window.pos
-            handlers[window.take(1)[0]]()
+            at = window.pos
+            self._at = window.base + at
+            window.pos = at + 1
+            handlers[window.data[at]]()
             if self._stack is self._items:
                 self._watch()
 
@@ -243,7 +257,9 @@ class EntryStream:
             self._starts = [self._window.here]
 
     def _keep(self, index: int, value: Any) -> None:
-        if len(self._kept) < MAX_KEPT:
+        if not self._entries:
+            self._early[index] = value
+        elif len(self._kept) < MAX_KEPT:
             self._kept_index.append(index)
             self._kept.append(value)
 
@@ -251,6 +267,8 @@ class EntryStream:
         """The object with a memo index."""
         if index >= self._memo_base:
             return self._memo[index - self._memo_base]
+        if index in self._early:
+            return self._early[index]
         at = bisect_left(self._kept_index, index)
         if at == len(self._kept) or self._kept_index[at] != index:
             raise _RefusedError(
@@ -302,31 +320,46 @@ class EntryStream:
 
     def _read_body(self) -> bool:
         """Read the items of the dictionary on the stack in one step, if they are a `Body`."""
-        window, memo, bodies = self._window, self._memo, self._bodies
+        window, memo = self._window, self._memo
         counter = self._memo_base + len(memo)
-        body: Body | None
         window.ensure(self._longest)
-        for place, body in enumerate(bodies):
-            if body.matches(window, counter, memo):
-                bodies.insert(0, bodies.pop(place))
-                break
-        else:
+        body = self._known_body(counter)
+        new = body is None
+        if body is None:
             body = parse(window, counter, self._memo_base, self._recall)
             if body is None:
                 return False
             if body.reusable:
-                bodies.insert(0, body)
-                del bodies[MAX_BODIES:]
+                self._bodies.insert(0, body)
+                if len(self._bodies) > MAX_BODIES:
+                    self._bodies.pop()
+                    self._next.clear()
                 self._longest = max(self._longest, body.size)
+        self._recent = (*self._recent[1:], body)
         if not self._add_floats(body.keys, body.floats(window)):
             return False
         window.pos += body.size
-        if not self._entries:  # what stands in the first entry may be shared by all
+        if new or not self._entries:  # keys may be shared by all that come later
             for index, text in enumerate(body.strings, counter):
                 self._keep(index, text)
         memo.extend(body.strings)
         self._fresh_at = window.here
         return True
+
+    def _known_body(self, counter: int) -> Body | None:
+        """The template that fits at the position: the one that came after the same four before."""
+        window, memo, bodies = self._window, self._memo, self._bodies
+        guess = self._next.get(self._recent)
+        if guess is not None and guess.matches(window, counter, memo):
+            return guess
+        for place, body in enumerate(bodies):
+            if body is not guess and body.matches(window, counter, memo):
+                bodies.insert(0, bodies.pop(place))
+                if len(self._next) >= MAX_GUESSES:
+                    self._next.clear()
+                self._next[self._recent] = body
+                return body
+        return None
 
     def _add_floats(self, keys: tuple[Any, ...], values: np.ndarray) -> bool:
         before = self._stack[-1]
@@ -390,8 +423,17 @@ class EntryStream:
             found=f"0x{self._window.data[self._window.pos - 1]:02x}",
         )
 
-    def _uint(self, width: int) -> int:
-        return int.from_bytes(self._window.take(width), "little")
+    def _uint1(self) -> int:
+        window = self._window
+        at = window.pos
+        window.pos = at + 1
+        return window.data[at]
+
+    def _uint4(self) -> int:
+        window = self._window
+        at = window.pos
+        window.pos = at + 4
+        return _UINT4(window.data, at)[0]
 
     def _text(self, size: int) -> str:
         return self._window.take(size).decode("utf-8", "surrogatepass")
@@ -402,7 +444,7 @@ class EntryStream:
         return items
 
     def _op_proto(self) -> None:
-        version = self._uint(1)
+        version = self._uint1()
         if not 2 <= version <= 5:
             raise _RefusedError("Unknown pickle protocol.", expected="2 to 5", found=version)
 
@@ -427,55 +469,61 @@ class EntryStream:
         self._stack.append(False)
 
     def _op_int1(self) -> None:
-        self._stack.append(self._uint(1))
+        self._stack.append(self._uint1())
 
     def _op_int2(self) -> None:
-        self._stack.append(self._uint(2))
+        window = self._window
+        self._stack.append(_UINT2(window.data, window.pos)[0])
+        window.pos += 2
 
     def _op_int4(self) -> None:
-        self._stack.append(int.from_bytes(self._window.take(4), "little", signed=True))
+        window = self._window
+        self._stack.append(_INT4(window.data, window.pos)[0])
+        window.pos += 4
 
     def _op_long1(self) -> None:
-        self._stack.append(decode_long(self._window.take(self._uint(1))))
+        self._stack.append(decode_long(self._window.take(self._uint1())))
 
     def _op_long4(self) -> None:
-        self._stack.append(decode_long(self._window.take(self._uint(4))))
+        self._stack.append(decode_long(self._window.take(self._uint4())))
 
     def _op_float(self) -> None:
-        self._stack.append(_DOUBLE(self._window.take(8))[0])
+        window = self._window
+        self._stack.append(_DOUBLE(window.data, window.pos)[0])
+        window.pos += 8
 
     def _op_text1(self) -> None:
-        self._stack.append(self._text(self._uint(1)))
+        self._stack.append(self._text(self._uint1()))
 
     def _op_text4(self) -> None:
-        self._stack.append(self._text(self._uint(4)))
+        self._stack.append(self._text(self._uint4()))
 
     def _op_text8(self) -> None:
-        self._stack.append(self._text(self._uint(8)))
+        self._stack.append(self._text(int.from_bytes(self._window.take(8), "little")))
 
     def _op_bytes1(self) -> None:
-        self._stack.append(self._window.take(self._uint(1)))
+        self._stack.append(self._window.take(self._uint1()))
 
     def _op_bytes4(self) -> None:
-        self._stack.append(self._window.take(self._uint(4)))
+        self._stack.append(self._window.take(self._uint4()))
 
     def _op_bytes8(self) -> None:
-        self._stack.append(self._window.take(self._uint(8)))
+        self._stack.append(self._window.take(int.from_bytes(self._window.take(8), "little")))
 
     def _op_put1(self) -> None:
-        self._memoise(self._uint(1))
+        self._memoise(self._uint1())
 
     def _op_put4(self) -> None:
-        self._memoise(self._uint(4))
+        self._memoise(self._uint4())
 
     def _op_memoise(self) -> None:
         self._memoise(self._memo_base + len(self._memo))
 
     def _op_get1(self) -> None:
-        self._get(self._uint(1))
+        self._get(self._uint1())
 
     def _op_get4(self) -> None:
-        self._get(self._uint(4))
+        self._get(self._uint4())
 
     def _op_dict(self) -> None:
         self._push_dict({})

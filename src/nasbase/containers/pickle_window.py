@@ -46,6 +46,7 @@ class Window:
         self.array = np.frombuffer(b"", np.uint8)
         self.base = 0
         self.pos = 0
+        self.safe = -1  # up to here an opcode and its argument of fixed size can be read
 
     # ------------------------------------------------------------------ reading
 
@@ -98,6 +99,7 @@ class Window:
         self.base, self.pos = base, 0
         self.data = rest + self._unframe(chunk, base + len(rest))
         self.array = np.frombuffer(self.data, np.uint8)
+        self.safe = len(self.data) - LOOKAHEAD
 
     # ------------------------------------------------------------------ frames
 
