@@ -101,7 +101,7 @@ def test_varints(value):
 
 def test_encoded_fields():
     assert varint_field(2, 8555530) == bytes.fromhex("108a988a04")
-    assert double_field(3, 403.576) == b"\x19" + struct.pack("<d", 403.576)
+    assert double_field(3, 413.7015450000763) == b"\x19" + struct.pack("<d", 413.7015450000763)
     assert bytes_field(1, b"ab") == b"\x0a\x02ab"
 
 
