@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from nasbase.benchmarks import room_of
-from nasbase.benchmarks.nats_common import sample, topology
+from nasbase.benchmarks.nats_common import archives, sample, topology
 from nasbase.benchmarks.nats_common.datasets import DATASETS, EPOCHS, IMAGES
-from nasbase.containers.pickles import dumps
+from nasbase.containers.pickles import dumps, load
 from nasbase.errors import ConfigError
 
 ROOMS = ("nats_tss", "nats_sss")
@@ -165,8 +165,6 @@ def test_bytes_depend_on_the_arguments_alone(tmp_path):
 
 
 def test_members_made_in_processes_are_the_same(tmp_path, monkeypatch):
-    from nasbase.benchmarks.nats_common import archives
-
     digests = []
     for inline in (0, 1000):
         monkeypatch.setattr(archives, "_INLINE", inline)
@@ -177,12 +175,23 @@ def test_members_made_in_processes_are_the_same(tmp_path, monkeypatch):
     assert digests[0] == digests[1]
 
 
-def test_unknown_options_and_too_large_pickles_are_refused(tmp_path):
+def test_unknown_options_are_refused(tmp_path):
     room = room_of("nats_sss")
     for options in ({"form": "zip"}, {"shape": "tar"}):
         with pytest.raises(ConfigError, match="one option"):
             room.write_sample(tmp_path, architectures=6, seed=1, options=options, progress=print)
-    with pytest.raises(ConfigError, match="as one pickle"):
-        room.write_sample(
-            tmp_path, architectures=5000, seed=1, options={"form": "pickle"}, progress=print
-        )
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_large_pickle_is_what_pickling_it_at_once_gives(room):
+    this = room_of(room)
+    indexes = archives.chosen_indexes(this, 7, seed=3)
+    pieces = b"".join(archives._large_pickle(this, indexes, seed=3))
+    whole = archives._meta(this) | {
+        "arch2infos": {index: archives.member(this, index, 3) for index in indexes},
+        "evaluated_indexes": set(indexes),
+    }
+    assert repr(pickle.loads(pieces)) == repr(whole)
+    assert repr(load(pieces, where="x")["arch2infos"][11]) == repr(
+        load(dumps(whole["arch2infos"][11], 4), where="x")
+    )

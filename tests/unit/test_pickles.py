@@ -24,6 +24,8 @@ from nasbase.containers.pickles import (
     decompress,
     dumps,
     load,
+    numbered,
+    renumbered,
 )
 from nasbase.errors import RawDataError
 
@@ -80,6 +82,18 @@ def test_numpy_scalars_are_written_under_the_released_names():
     loaded = load(written, where="test")
     assert loaded == [0.25, 0.5]
     assert all(type(value) is float for value in loaded)
+
+
+@given(st.lists(OBJECTS, max_size=4), st.sampled_from([0, 1, 300, 70_000]))
+def test_pickles_can_be_put_together(values, before):
+    parts = [b"\x80\x04", b"]\x940" * before, b"]("]  # objects that are numbered and dropped
+    count = before
+    for value in values:
+        pickled, added = numbered(value)
+        parts.append(renumbered(pickled, count))
+        count += added
+    joined = b"".join([*parts, b"e."])
+    assert plain(pickle.loads(joined)) == plain(values)
 
 
 def test_real_members_are_written_back_byte_for_byte(realdata):

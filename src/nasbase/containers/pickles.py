@@ -207,12 +207,17 @@ def _counted(lengths: Sequence[int]) -> bytes:
 
 
 _LENGTHS = (*range(8, 16), *range(8), *range(16, 256))
-_PLAIN = re.compile(
-    rb"(?:G.{8}|[K\x80h].|[\x8cC\x8a]%s|[\x94()\]}N\x88\x89aeust\x85\x86\x87\x93Rb\x8f\x90.]"
-    rb"|M..|[Jj].{4}|\x95.{8})*+" % _counted(_LENGTHS),
-    re.DOTALL,
+_INERT = (
+    rb"G.{8}|[K\x80].|[\x8cC\x8a]%s|[\x94()\]}N\x88\x89aeust\x85\x86\x87\x93Rb\x8f\x90.]|M..|J.{4}"
+    % _counted(_LENGTHS)
 )
+_PLAIN = re.compile(rb"(?:%s|h.|j.{4}|\x95.{8})*+" % _INERT, re.DOTALL)
 """Nothing but opcodes that protocol 4 writes for small objects: in one step, for speed."""
+
+_NUMBERED = re.compile(
+    rb"((?:%s)*+)(?:h(?P<short>.)|j(?P<long>.{4})|\x95.{8}|\Z)" % _INERT, re.DOTALL
+)
+"""Opcodes up to the next reference to an earlier object, or frame, or the end."""
 
 
 def load(source: bytes | BinaryIO, *, where: object) -> Any:
@@ -425,3 +430,32 @@ def dumps(obj: Any, protocol: int) -> bytes:
     out = io.BytesIO()
     UpstreamPickler(out, protocol).dump(obj)
     return upstream_names(out.getvalue())
+
+
+def numbered(obj: Any) -> tuple[bytes, int]:
+    """Protocol-4 pickle of an object, and how many objects it numbers: for `renumbered`."""
+    out = io.BytesIO()
+    pickler = UpstreamPickler(out, 4)
+    pickler.dump(obj)
+    return upstream_names(out.getvalue()), len(pickler.memo.copy())
+
+
+def renumbered(pickled: bytes, shift: int) -> bytes:
+    """The opcodes of a protocol-4 pickle as they read where ``shift`` objects came before.
+
+    So parts can be pickled apart, in other processes, and be put together. The first and the last
+    opcode and the frames are left out.
+    """
+    parts: list[bytes] = []
+    at, end = 2, len(pickled) - 1
+    while at < end:
+        match = _NUMBERED.match(pickled, at, end)
+        if match is None:
+            raise ValueError(f"unknown opcode after byte {at}")
+        parts.append(match[1])
+        if reference := match["short"] or match["long"]:
+            number = int.from_bytes(reference, "little") + shift
+            short = number < 256
+            parts.append(b"h%c" % number if short else b"j" + number.to_bytes(4, "little"))
+        at = match.end()
+    return b"".join(parts)

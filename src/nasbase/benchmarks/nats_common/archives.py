@@ -7,30 +7,29 @@ import hashlib
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from nasbase.benchmarks.nats_common.datasets import EPOCHS
 from nasbase.benchmarks.nats_common.sample import arch_results
 from nasbase.benchmarks.room import Progress
-from nasbase.containers.pickles import dumps
+from nasbase.containers.pickles import dumps, numbered, renumbered
 from nasbase.containers.tar_index import add_member, new_tar, pack_directory
 from nasbase.errors import ConfigError
 
 if TYPE_CHECKING:
     from nasbase.benchmarks.nats_common.room import ArchiveRoom
 
+Made = TypeVar("Made")
+
 FORMS = ("tar", "pickle", "dir")
 META = "meta.pickle.pbz2"
-PICKLE_LIMIT = 2000
-"""Most architectures of one large pickle: they are pickled at once, at about 1 MB each."""
-
 _INLINE = 32  # fewer members are not worth starting processes
 _PROTOCOL = 4
 
@@ -47,20 +46,14 @@ def write(
     """Write a sample release; see `nasbase.benchmarks.room.Room.write_sample`."""
     forms = _forms(options)
     indexes = chosen_indexes(room, architectures, seed)
-    if "pickle" in forms and len(indexes) > PICKLE_LIMIT:
-        raise ConfigError(
-            "A sample of this size cannot be written as one pickle.",
-            expected=f"at most {PICKLE_LIMIT} architectures",
-            found=len(indexes),
-            todo="Choose form tar.",
-        )
     out.mkdir(parents=True, exist_ok=True)
     if "tar" in forms or "dir" in forms:
-        members = zip(indexes, _all_members(room, indexes, seed), strict=True)
+        members = zip(indexes, _in_order(partial(_member_bytes, room, seed), indexes), strict=True)
         _write_members(room, out, members, forms, progress)
     if "pickle" in forms:
         path = out / f"{room.archive}.pickle.pbz2"
-        path.write_bytes(bz2.compress(_large_pickle(room, indexes, seed)))
+        with bz2.open(path, "wb") as file:
+            file.writelines(_large_pickle(room, indexes, seed))
         progress(f"wrote {path.name}")
     return [_row(room, out, form) for form in FORMS if form in forms]
 
@@ -103,8 +96,11 @@ def _member_bytes(room: ArchiveRoom, seed: int, index: int) -> bytes:
     return bz2.compress(dumps(member(room, index, seed), _PROTOCOL))
 
 
-def _all_members(room: ArchiveRoom, indexes: Sequence[int], seed: int) -> Iterator[bytes]:
-    make = partial(_member_bytes, room, seed)
+def _member_part(room: ArchiveRoom, seed: int, index: int) -> tuple[bytes, int]:
+    return numbered(member(room, index, seed))
+
+
+def _in_order(make: Callable[[int], Made], indexes: Sequence[int]) -> Iterator[Made]:
     if len(indexes) < _INLINE:
         yield from map(make, indexes)
         return
@@ -124,11 +120,33 @@ def _meta(room: ArchiveRoom) -> dict[str, Any]:
     }
 
 
-def _large_pickle(room: ArchiveRoom, indexes: Sequence[int], seed: int) -> bytes:
-    whole = _meta(room)
-    whole["arch2infos"] = {index: member(room, index, seed) for index in indexes}
-    whole["evaluated_indexes"] = set(indexes)
-    return dumps(whole, _PROTOCOL)
+def _large_pickle(room: ArchiveRoom, indexes: Sequence[int], seed: int) -> Iterator[bytes]:
+    """The pickle of the whole release, its parts pickled apart: never all of it in memory."""
+    items = {**_meta(room), "evaluated_indexes": set(indexes)}
+    yield b"\x80\x04"
+    yield _framed(b"}\x94(")
+    count = 1  # objects numbered so far: the dictionary itself
+    for key, value in items.items():
+        for part in (key, value) if key != "arch2infos" else (key,):
+            pickled, added = numbered(part)
+            yield _framed(renumbered(pickled, count))
+            count += added
+        if key != "arch2infos":
+            continue
+        yield _framed(b"}\x94")
+        count += 1
+        members = _in_order(partial(_member_part, room, seed), indexes)
+        for done, (index, (pickled, added)) in enumerate(zip(indexes, members, strict=True)):
+            opening = (b"(" if done == 0 else b"u(") if done % 1000 == 0 else b""
+            index_bytes, _none = numbered(index)
+            yield _framed(opening + renumbered(index_bytes, 0) + renumbered(pickled, count))
+            count += added
+        yield _framed(b"u")
+    yield _framed(b"u.")
+
+
+def _framed(opcodes: bytes) -> bytes:
+    return b"\x95" + len(opcodes).to_bytes(8, "little") + opcodes
 
 
 def _write_members(
