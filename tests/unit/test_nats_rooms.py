@@ -283,6 +283,8 @@ def edited_pickle(source, target, function):
     ("function", "message"),
     [
         (lambda v: v.update(evaluated_indexes={1, 2}), "evaluated_indexes"),
+        (lambda v: v.update(evaluated_indexes=[[0]]), "evaluated_indexes"),
+        (lambda v: v.update(evaluated_indexes=None), "evaluated_indexes"),
         (lambda v: v.update(total_archs=3), "counts other architectures"),
         (swap_first_two, "other architectures than its space"),
         (lambda v: v["arch2infos"].update({-1: v["arch2infos"].pop(11)}), "no architecture's"),

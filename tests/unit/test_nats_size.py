@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbase.benchmarks.nats_sss import ROOM, space
@@ -44,6 +44,7 @@ def test_costs_are_those_recorded(index, dataset, params, macs):
     assert space.costs(space.enumeration()[index], dataset) == (params, macs)
 
 
+@settings(deadline=None)
 @given(st.integers(0, space.SIZE - 1))
 def test_every_encoding_leads_back_to_the_string(index):
     text = space.enumeration()[index]

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbase.benchmarks.nats_common import topology
@@ -43,6 +43,7 @@ def test_there_are_6466_classes_of_isomorphic_cells():
     assert all(classes[lowest] == lowest for lowest in set(classes))
 
 
+@settings(deadline=None)
 @given(CELLS)
 def test_unique_texts_and_matrices_are_upstreams(operations):
     from nats_bench import NATStopology
@@ -54,6 +55,7 @@ def test_unique_texts_and_matrices_are_upstreams(operations):
     assert topology.to_matrix(operations) == NATStopology.str2matrix(text).tolist()
 
 
+@settings(deadline=None)
 @given(CELLS)
 def test_every_encoding_leads_back_to_the_string(operations):
     text = topology.arch_str(operations)

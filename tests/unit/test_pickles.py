@@ -13,7 +13,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbase.containers.pickles import (
@@ -64,11 +64,13 @@ def plain(value):
     return value
 
 
+@settings(deadline=None)
 @given(OBJECTS, st.sampled_from([2, 3, 4, 5]))
 def test_what_upstream_could_pickle_comes_back_bit_for_bit(value, protocol):
     assert plain(load(dumps(value, protocol), where="test")) == plain(value)
 
 
+@settings(deadline=None)
 @given(OBJECTS, st.sampled_from([2, 4]))
 def test_whats_written_is_what_numpy_reads(value, protocol):
     assert plain(pickle.loads(dumps(value, protocol))) == plain(value)
@@ -84,6 +86,7 @@ def test_numpy_scalars_are_written_under_the_released_names():
     assert all(type(value) is float for value in loaded)
 
 
+@settings(deadline=None)
 @given(st.lists(OBJECTS, max_size=4), st.sampled_from([0, 1, 300, 70_000]))
 def test_pickles_can_be_put_together(values, before):
     parts = [b"\x80\x04", b"]\x940" * before, b"]("]  # objects that are numbered and dropped
@@ -221,6 +224,7 @@ def test_weights_are_read_over():
     assert isinstance(loaded["weight"], Opaque)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_pickle_is_an_error_or_an_object_but_never_another_exception(data):
     whole = bytearray(dumps({"a": {i: i / 7 for i in range(20)}, ("b", 1): [np.float64(2)]}, 4))
@@ -257,6 +261,7 @@ def test_a_bomb_stops_at_the_limit():
     assert len(decompress(bomb, limit=50_000_000, where="bomb")) == 50_000_000
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=4), st.integers(1, 100))
 def test_concatenated_streams_read_as_bz2_reads_them(parts, size):
     raw = b"".join(map(bz2.compress, parts))

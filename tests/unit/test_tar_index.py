@@ -54,7 +54,7 @@ MEMBERS = st.dictionaries(
 )
 
 
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(
     members=MEMBERS,
     form=st.sampled_from([tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
@@ -163,7 +163,7 @@ def test_a_member_beyond_the_end_is_noticed(tmp_path):
 # packing
 
 
-@settings(max_examples=20)
+@settings(deadline=None, max_examples=20)
 @given(members=MEMBERS)
 def test_packing_depends_on_names_and_contents_alone(tmp_path_factory, members):
     base = tmp_path_factory.mktemp("pack")

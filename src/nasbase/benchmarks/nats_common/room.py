@@ -352,7 +352,8 @@ def _bounded(compressed: BinaryIO, file: RawFile) -> BinaryIO:
 
 def _check_evaluated(evaluated: Any, seen: set[int], file: RawFile) -> None:
     # The archives' meta has an empty set here, the benchmark file one of all its indexes.
-    if not isinstance(evaluated, set | list) or set(evaluated) not in (set(), seen):
+    plain = isinstance(evaluated, set | list) and all(type(i) is int for i in evaluated)
+    if not plain or set(evaluated) not in (set(), seen):
         raise RawDataError(
             "evaluated_indexes does not list the entries of its file.",
             where=file.name,
