@@ -5,17 +5,18 @@
 
 PYTHON ?= python3
 CORES ?= 2
+PINS ?= envs/pins.txt
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: all demo test check format clean
+.PHONY: all demo test check format pins clean
 
 all: $(READY)
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(PINS)
 	$(PYTHON) -c 'import sys; sys.exit("nasbase needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(PINS),--constraint $(PINS)) --editable '.[dev]'
 	touch $(READY)
 
 demo: $(READY)
@@ -37,6 +38,10 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+pins: $(READY)
+	(sed -n '/^#/p' envs/pins.txt; $(BIN)/python -m pip freeze --exclude-editable | sort -f) > envs/pins.new
+	mv envs/pins.new envs/pins.txt
 
 clean:
 	rm -rf build logs results resources/raw resources/samples .snakemake

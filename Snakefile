@@ -2,7 +2,7 @@
 
 from snakemake.utils import min_version
 
-min_version("9.12")
+min_version("9.27")
 
 
 configfile: Path(workflow.basedir) / "config" / "config.yaml"

@@ -104,7 +104,7 @@ def write_sample(
     options
         ``iterations``: sampled iterations per training (default 20).
     progress
-        Receives one line per file.
+        Receives what should be known: that the number was raised.
     """
     if trainings < MINIMUM:
         progress(f"nds: {trainings} trainings are too few for 34 files: writing {MINIMUM}")
@@ -115,7 +115,6 @@ def write_sample(
         for stem in STEMS:
             with archive.open(_entry(stem), "w", force_zip64=True) as stream:
                 _write_file(stream, _File(stem, counts[stem], seed, samples))
-            progress(f"nds: {stem}.json, {counts[stem]} trainings")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     size = path.stat().st_size
