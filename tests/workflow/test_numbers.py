@@ -1,0 +1,130 @@
+"""Every number in the built artifacts equals the number in the raw file.
+
+Releases come from `releases.py`, builds from snakemake, and what is right from `plain.py` and
+`expected.py`, none of which shares code with nasbase.
+"""
+
+from __future__ import annotations
+
+import pickle
+import random
+import struct
+
+import expected
+import plain
+import pytest
+import releases
+from compare import assert_artifacts, duckdb_rows
+from harness import Workflow
+
+INDEXES = {
+    "nats_tss": (0, 11, 347, 9, 15_624),
+    "nats_sss": (0, 11, 284, 32_767, 4097),
+    "nb201": (11, 0, 15_624, 123),
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A working folder with awkward releases of everything, and the raw files by release."""
+    folder = tmp_path_factory.mktemp("awkward")
+    out = folder / "samples"
+    out.mkdir()
+    rng = random.Random(2024)
+    files = {"nb101": {"sample-a": (releases.nb101(out, 1), None)}}
+    hps = {"nats_tss": ("12", "200"), "nats_sss": ("01", "12", "90")}
+    for benchmark in ("nats_tss", "nats_sss"):
+        records = {i: releases.record(benchmark, i, hps[benchmark], rng) for i in INDEXES[benchmark]}
+        members = releases.nats_dir(out, benchmark, records, rng)
+        files[benchmark] = {
+            "sample-dir": (members, "dir"),
+            "sample-tar": (releases.nats_tar(members, rng), "tar"),
+            "sample-pickle": (releases.nats_pickle(out, benchmark, records, rng), "pickle"),
+        }
+    records = {i: releases.record("nb201", i, ("full", "less"), rng) for i in INDEXES["nb201"]}
+    files["nb201"] = {
+        f"sample-{kind}": (releases.nb201(out, records, kind, rng, dumps), None)
+        for kind, dumps in (("legacy", releases.dumps_old), ("zip", pickle.dumps))
+    }
+    files["nds"] = {"sample-a": (releases.nds(out, 5), None)}
+    table = {
+        benchmark: {name: [releases.describe(*file)] for name, file in rows.items()}
+        for benchmark, rows in files.items()
+    }
+    releases.write_table(out / "sources.yaml", table)
+    return folder, {b: {name: file[0] for name, file in rows.items()} for b, rows in files.items()}
+
+
+@pytest.fixture(scope="module")
+def built(made):
+    folder, files = made
+    workflow = Workflow(folder, config={"sources": "samples/sources.yaml", "shards": 2})
+    chosen = "{" + ", ".join(f"{b}: [{', '.join(rows)}]" for b, rows in files.items()) + "}"
+    workflow.run(releases=chosen)
+    return workflow
+
+
+def test_nb101(made, built):
+    raw_file = made[1]["nb101"]["sample-a"]
+    raw = plain.nb101(raw_file)
+    tables = expected.nb101(raw, raw_file.name)
+    folder = built.results("nb101", "sample-a")
+    assert assert_artifacts(folder, "nb101", tables) > 10 * len(raw)
+
+
+def test_nb101_fractions_come_back(made, built):
+    raw = plain.nb101(made[1]["nb101"]["sample-a"])
+    released = sorted(v for record in raw.values() for point in record["points"] for v in point[2:])
+    rows = duckdb_rows(built.results("nb101", "sample-a") / "curves.parquet")
+    columns = ("train_acc_pct", "valid_acc_pct", "test_acc_pct")
+    back = sorted(
+        struct.unpack("<f", struct.pack("<f", row[column] / 100))[0]
+        for row in rows
+        for column in columns
+    )
+    assert back == released
+
+
+@pytest.mark.parametrize("form", ["dir", "tar", "pickle"])
+@pytest.mark.parametrize("benchmark", ["nats_tss", "nats_sss"])
+def test_nats(made, built, benchmark, form):
+    raw = plain.nats(made[1][benchmark][f"sample-{form}"])
+    assert {key[0] for key in raw} == set(INDEXES[benchmark])
+    tables = expected.nats(benchmark, raw)
+    folder = built.results(benchmark, f"sample-{form}")
+    assert assert_artifacts(folder, benchmark, tables) > 50 * len(raw)
+    assert {note[0] for note in tables["notes"]} == {"nan", "erratum"}
+
+
+@pytest.mark.parametrize("benchmark", ["nats_tss", "nats_sss"])
+def test_forms_of_the_same_records_give_equal_numbers(built, benchmark):
+    tables = ("architectures", "costs", "curves", "means")
+    digests = [
+        {name: built.manifest(benchmark, f"sample-{form}")["tables"][name] for name in tables}
+        for form in ("dir", "tar", "pickle")
+    ]
+    assert digests[0] == digests[1] == digests[2]
+    where = ("source_file", "source_pos")  # all that may differ in trials
+    trials = [
+        [
+            {name: str(value) for name, value in row.items() if name not in where}
+            for row in duckdb_rows(built.results(benchmark, f"sample-{form}") / "trials.parquet")
+        ]
+        for form in ("dir", "tar", "pickle")
+    ]
+    assert trials[0] == trials[1] == trials[2]
+
+
+@pytest.mark.parametrize("container", ["legacy", "zip"])
+def test_nb201(made, built, container):
+    raw = plain.nb201(made[1]["nb201"][f"sample-{container}"])
+    tables = expected.nats("nb201", raw)
+    folder = built.results("nb201", f"sample-{container}")
+    assert assert_artifacts(folder, "nb201", tables) > 50 * len(raw)
+
+
+def test_nds(made, built):
+    raw = plain.nds(made[1]["nds"]["sample-a"])
+    tables = expected.nds(raw)
+    assert assert_artifacts(built.results("nds", "sample-a"), "nds", tables) > 50 * len(raw)
+    assert max(row["n"] for row in tables["means"]) > 3  # seeds and reruns share configurations
