@@ -114,7 +114,7 @@ def test_a_sample_has_the_structure_of_the_release(written):
     for index, records in top["arch2infos"].items():
         assert list(records) == ["full", "less"]
         assert {s["arch_str"] for s in records.values()} == {topology.enumeration()[index]}
-        less = [key for key in records["less"]["all_results"]]
+        less = list(records["less"]["all_results"])
         assert sorted(less) == sorted([("cifar10-valid", 777), *((d, 111) for d in DATASETS)])
     assert top["arch2infos"][347]["full"]["dataset_seed"]["cifar10"] == [777, 888]
 
@@ -168,7 +168,9 @@ def expected_series(result, name, epochs):
 
 
 def bits(values):
-    return None if values is None else [None if v is None else np.float64(v).tobytes() for v in values]
+    return (
+        None if values is None else [None if v is None else np.float64(v).tobytes() for v in values]
+    )
 
 
 @pytest.mark.parametrize("container", ["legacy", "zip"])

@@ -183,8 +183,7 @@ def test_truncated_files_are_errors(tmp_path, container):
     for cut in range(0, len(raw) - 1, 11):
         path.write_bytes(raw[:cut])
         with pytest.raises(RawDataError):
-            found = locate(path)
-            found.check_end(size)
+            locate(path).check_end(size)
 
 
 def test_writing_needs_no_whole_pickle():

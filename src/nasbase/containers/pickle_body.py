@@ -21,10 +21,14 @@ MIN_ITEMS = 8
 MAX_KEY = 1 << 10
 """Longest key in bytes."""
 
-BINFLOAT, BININT, BININT1, BININT2 = b"GJKM"
-BINUNICODE, SHORT_BINUNICODE = 0x58, 0x8C
-BINGET, LONG_BINGET, BINPUT, LONG_BINPUT, MEMOIZE = 0x68, 0x6A, 0x71, 0x72, 0x94
-SETITEMS = 0x75
+BINFLOAT, BININT = b"GJ"
+MEMOIZE, BINPUT = b"\x94q"
+SETITEMS = b"u"
+_INTS = dict(zip(b"KMJ", (1, 2, 4), strict=True))
+"""Opcodes and the width of what follows: of integers, text sizes, and memo indices."""
+_TEXTS = dict(zip(b"\x8cX", (1, 4), strict=True))
+_GETS = dict(zip(b"hj", (1, 4), strict=True))
+_PUTS = dict(zip(b"qr", (1, 4), strict=True))
 
 
 def _spans(starts: Sequence[int], width: int) -> np.ndarray:
@@ -55,7 +59,7 @@ class Body:
         self._floats = _spans(items.floats, 8)
         # Memo numbers of this entry: those of new strings count on from the counter, references
         # count back from it: -1 is the last thing memoised before.
-        self._numbers = _spans([*items.puts, *items.gets], 4)
+        self._numbers = _spans([*items.puts, *items.gets], 4)  # of no use where not reusable
         self._number_steps = np.asarray([*items.put_order, *items.get_back], np.int64)
         self._get_back = items.get_back
         self._get_keys = [items.keys[i] for i in items.get_items]
@@ -103,9 +107,15 @@ class Body:
 
 
 class _Items:
-    """What `parse` collects; offsets count from the body's first byte."""
+    """Reads items one by one and collects what a `Body` is made of.
 
-    def __init__(self) -> None:
+    Offsets count from the body's first byte. What is no simple item is told by None.
+    """
+
+    def __init__(
+        self, window: Window, counter: int, base: int, recall: Callable[[int], Any]
+    ) -> None:
+        self._window, self._counter, self._base, self._recall = window, counter, base, recall
         self.keys: list[Any] = []
         self.strings: list[str] = []
         self.floats: list[int] = []
@@ -115,6 +125,73 @@ class _Items:
         self.get_back: list[int] = []
         self.get_items: list[int] = []
         self.narrow = False
+
+    def _bytes(self, at: int, size: int) -> bytes:
+        start = self._window.pos + at
+        return self._window.data[start : start + size]
+
+    def _uint(self, at: int, width: int) -> int:
+        return int.from_bytes(self._bytes(at, width), "little")
+
+    def item(self, at: int) -> int | None:
+        """Read the item at ``at``; where the next one begins."""
+        op = self._uint(at, 1)
+        after: int | None = None
+        if op in _INTS:
+            after = self._int(at + 1, _INTS[op], signed=op == BININT)
+        elif op in _TEXTS:
+            after = self._text(at + 1, _TEXTS[op])
+        elif op in _GETS:
+            after = self._reference(at + 1, _GETS[op])
+        if after is None or self._uint(after, 1) != BINFLOAT:
+            return None
+        self.floats.append(after + 1)
+        return after + 9
+
+    def _int(self, at: int, width: int, *, signed: bool) -> int:
+        self.keys.append(int.from_bytes(self._bytes(at, width), "little", signed=signed))
+        return at + width
+
+    def _text(self, at: int, width: int) -> int | None:
+        size = self._uint(at, width)
+        if size > MAX_KEY:
+            return None
+        try:
+            self.keys.append(self._bytes(at + width, size).decode("utf-8", "surrogatepass"))
+        except UnicodeDecodeError:
+            return None
+        return self._put(at + width + size)
+
+    def _put(self, at: int) -> int | None:
+        """Read the memo opcode behind a new string, if there is one."""
+        op = self._uint(at, 1)
+        order = len(self.strings)
+        if op == MEMOIZE:
+            self.strings.append(self.keys[-1])
+            return at + 1
+        if op not in _PUTS:
+            return at
+        width = _PUTS[op]
+        if self._uint(at + 1, width) != self._counter + order:
+            return None
+        self.puts.append(at + 1)
+        self.put_order.append(order)
+        self.narrow |= op == BINPUT
+        self.strings.append(self.keys[-1])
+        return at + 1 + width
+
+    def _reference(self, at: int, width: int) -> int | None:
+        index = self._uint(at, width)
+        key = self._recall(index) if index < self._counter else None
+        if type(key) is not str:
+            return None
+        if index >= self._base:  # it moves with the entry; others stay where they are
+            self.gets.append(at)
+            self.get_back.append(index - self._counter)
+            self.get_items.append(len(self.keys))
+            self.narrow |= width == 1
+        self.keys.append(key)
+        return at + width
 
 
 def parse(
@@ -142,82 +219,16 @@ def parse(
         None where the bytes are not a run of at least eight distinct ``str`` or ``int`` keys, each
         with a BINFLOAT; the caller then reads them opcode by opcode.
     """
-    items = _Items()
-    at = 0
-    while at < max_size and window.ensure(at + MAX_KEY + LOOKAHEAD) | window.ensure(at + 1):
-        data, start = window.data, window.pos
-        if data[start + at] == SETITEMS:
+    items = _Items(window, counter, base, recall)
+    at: int | None = 0
+    while at is not None and at < max_size:
+        window.ensure(at + MAX_KEY + LOOKAHEAD)
+        opcode = window.data[window.pos + at : window.pos + at + 1]
+        if opcode == SETITEMS:
             if len(items.keys) < MIN_ITEMS or len(set(items.keys)) < len(items.keys):
                 return None
-            return Body(data[start : start + at + 1], items)
-        after = _key(data, start, at, items, counter, base, recall)
-        if after is None or data[start + after : start + after + 1] != b"G":
-            return None
-        items.floats.append(after + 1)
-        at = after + 9
+            return Body(window.data[window.pos : window.pos + at + 1], items)
+        at = items.item(at)
+        if at is not None and window.pos + at > len(window.data):
+            return None  # truncated
     return None
-
-
-def _key(
-    data: bytes,
-    start: int,
-    at: int,
-    items: _Items,
-    counter: int,
-    base: int,
-    recall: Callable[[int], Any],
-) -> int | None:
-    """Read the key at ``start + at``; where its value begins, or None if it is no simple key."""
-    op = data[start + at]
-    at += 1
-    if op in (BININT1, BININT2, BININT):
-        width = {BININT1: 1, BININT2: 2, BININT: 4}[op]
-        number = data[start + at : start + at + width]
-        items.keys.append(int.from_bytes(number, "little", signed=op == BININT))
-        return at + width
-    if op in (BINUNICODE, SHORT_BINUNICODE):
-        width = 4 if op == BINUNICODE else 1
-        size = int.from_bytes(data[start + at : start + at + width], "little")
-        at += width
-        if size > MAX_KEY:
-            return None
-        try:
-            items.keys.append(data[start + at : start + at + size].decode("utf-8", "surrogatepass"))
-        except UnicodeDecodeError:
-            return None
-        return _put(data, start, at + size, items, counter)
-    if op in (BINGET, LONG_BINGET):
-        width = 4 if op == LONG_BINGET else 1
-        index = int.from_bytes(data[start + at : start + at + width], "little")
-        key = recall(index) if index < counter else None
-        if type(key) is not str:
-            return None
-        if index >= base:  # moves with the entry
-            items.gets.append(at)
-            items.get_back.append(index - counter)
-            items.get_items.append(len(items.keys))
-            items.narrow |= op == BINGET
-        items.keys.append(key)
-        return at + width
-    return None
-
-
-def _put(data: bytes, start: int, at: int, items: _Items, counter: int) -> int | None:
-    """Read the memo opcode behind a string key, if there is one; where the value begins."""
-    op = data[start + at] if start + at < len(data) else 0
-    order = len(items.strings)
-    if op == MEMOIZE:
-        items.strings.append(items.keys[-1])
-        return at + 1
-    if op not in (BINPUT, LONG_BINPUT):
-        return at
-    width = 4 if op == LONG_BINPUT else 1
-    index = int.from_bytes(data[start + at + 1 : start + at + 1 + width], "little")
-    if index != counter + order:
-        return None
-    if op == LONG_BINPUT:
-        items.puts.append(at + 1)
-        items.put_order.append(order)
-    items.narrow |= op == BINPUT
-    items.strings.append(items.keys[-1])
-    return at + 1 + width

@@ -88,7 +88,10 @@ class PiecewisePickler:
         top: dict = {}
         entries: dict = {}
         opening = _Part({id(top): (0, top)})
-        start = [b"\x80\x02}q\x00(", *(opening.dump(part) for item in head.items() for part in item)]
+        start = [
+            b"\x80\x02}q\x00(",
+            *(opening.dump(part) for item in head.items() for part in item),
+        ]
         start.append(opening.dump(key))
         number = len(opening.memo)
         start.append(b"}r" + number.to_bytes(4, "little"))
@@ -123,7 +126,9 @@ class PiecewisePickler:
         count = int((first[numbers - 1] == _LONG_PUT).sum())
         return Piece(plain, numbers, count)
 
-    def chunks(self, entries: Iterable[Piece], total: int, tail: Mapping[str, Any]) -> Iterator[bytes]:
+    def chunks(
+        self, entries: Iterable[Piece], total: int, tail: Mapping[str, Any]
+    ) -> Iterator[bytes]:
         """The bytes of the pickle.
 
         Parameters
@@ -163,17 +168,17 @@ class _Part:
         self._out = io.BytesIO()
         self._pickler = UpstreamPickler(self._out, PROTOCOL)
         self._origin = UpstreamPickler(io.BytesIO(), PROTOCOL)
-        self._pickler.memo = dict(memo)  # type: ignore[assignment]
-        self._origin.memo = dict(memo)  # type: ignore[assignment]
+        self._pickler.memo = dict(memo)
+        self._origin.memo = dict(memo)
 
     @property
     def memo(self) -> dict[int, tuple[int, Any]]:
         """What has been numbered, by address."""
-        return self._pickler.memo.copy()  # type: ignore[return-value]
+        return self._pickler.memo.copy()
 
     @memo.setter
     def memo(self, memo: dict[int, tuple[int, Any]]) -> None:
-        self._pickler.memo = memo  # type: ignore[assignment]
+        self._pickler.memo = memo
 
     def dump(self, obj: Any) -> bytes:
         """Bytes of one more object, without the pickle's first and last opcode."""

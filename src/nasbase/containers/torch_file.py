@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NoReturn
+from typing import Any, BinaryIO, Literal, NoReturn, cast
 
 from nasbase.errors import RawDataError
 
@@ -66,7 +66,7 @@ class ObjectPickle:
         """The pickle as a stream; of a legacy file, what follows it too."""
         with self.path.open("rb", buffering=0) as file:
             file.seek(self.offset)
-            yield _Section(file, self.size)
+            yield cast("BinaryIO", _Section(file, self.size))
 
     def check_end(self, size: int) -> None:
         """Compare what follows the pickle with its container.
@@ -152,7 +152,7 @@ class _PlainUnpickler(pickle.Unpickler):
 def _load_plain(data: BinaryIO, where: str, expected: str) -> Any:
     try:
         return _PlainUnpickler(data).load()
-    except Exception as error:  # noqa: BLE001 - hostile bytes make an unpickler raise anything
+    except Exception as error:  # hostile bytes make an unpickler raise anything
         return _fail(
             "A torch file is damaged.", where, expected, f"{type(error).__name__}: {error}"
         )
@@ -261,7 +261,7 @@ class _Section(io.RawIOBase):
         view = memoryview(buffer)
         if self._left is not None:
             view = view[: self._left]
-        count = self._file.readinto(view) if len(view) else 0  # type: ignore[attr-defined]
+        count = self._file.readinto(view) if len(view) else 0
         if self._left is not None:
             self._left -= count
         return count

@@ -180,9 +180,7 @@ def _check_complete(raw: RawRelease, file: RawFile, seen: set[int]) -> None:
     )
 
 
-def _check_head(
-    raw: RawRelease, file: RawFile, head: Mapping[Any, Any], seen: set[int]
-) -> None:
+def _check_head(raw: RawRelease, file: RawFile, head: Mapping[Any, Any], seen: set[int]) -> None:
     """What stands beside the records must agree with them."""
     if not head.keys() >= HEAD_KEYS:
         raise RawDataError(

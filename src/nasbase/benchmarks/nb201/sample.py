@@ -164,9 +164,7 @@ def _pieces(indexes: Sequence[int], seed: int, version: str) -> Iterator[Piece]:
             yield from processes.map(_Entries.piece, others[start : start + _CHUNK], chunksize=4)
 
 
-def _chunks(
-    indexes: Sequence[int], seed: int, version: str, progress: Progress
-) -> Iterator[bytes]:
+def _chunks(indexes: Sequence[int], seed: int, version: str, progress: Progress) -> Iterator[bytes]:
     pickler = _pickler(indexes[0], seed, version)
 
     def pieces() -> Iterator[Piece]:
