@@ -5,14 +5,14 @@ Plain Python without imports of weight: asking a question needs this module and 
 
 from __future__ import annotations
 
-import difflib
 import random
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import product
-from operator import index as as_index
-from typing import Any, NoReturn
+from typing import Any
 
+from nasbase.benchmarks.encodings import codes_of, did_you_mean, integer, one_hot, position
 from nasbase.errors import SpaceError
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -28,6 +28,24 @@ NASLIB_OPERATIONS = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "av
 NASLIB_EDGES = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 """Order of operations and edges in NASLib's tuples of integers."""
 
+GRAPH = (
+    (0, 1, 1, 0, 1, 0, 0, 0),
+    (0, 0, 0, 1, 0, 1, 0, 0),
+    (0, 0, 0, 0, 0, 0, 1, 0),
+    (0, 0, 0, 0, 0, 0, 1, 0),
+    (0, 0, 0, 0, 0, 0, 0, 1),
+    (0, 0, 0, 0, 0, 0, 0, 1),
+    (0, 0, 0, 0, 0, 0, 0, 1),
+    (0, 0, 0, 0, 0, 0, 0, 0),
+)
+"""Adjacency of the cell with operations as vertices: input, the six of `EDGES`, output."""
+
+_PATTERN = re.compile(
+    r"\|([^|~]*)~0\|\+\|([^|~]*)~0\|([^|~]*)~1\|\+\|([^|~]*)~0\|([^|~]*)~1\|([^|~]*)~2\|"
+)
+_NAMES = {name: name for name in OPERATIONS} | {
+    name.removeprefix("nor_"): name for name in OPERATIONS
+}
 _CODES = {"nats": (OPERATIONS, EDGES), "naslib": (NASLIB_OPERATIONS, NASLIB_EDGES)}
 
 Operations = tuple[str, ...]
@@ -40,12 +58,8 @@ Operations = tuple[str, ...]
 
 def arch_str(operations: Sequence[str]) -> str:
     """Architecture string of six operations."""
-    on = dict(zip(EDGES, operations, strict=True))
-    nodes = (
-        "|" + "".join(f"{on[source, node]}~{source}|" for source in range(node))
-        for node in (1, 2, 3)
-    )
-    return "+".join(nodes)
+    a, b, c, d, e, f = operations
+    return f"|{a}~0|+|{b}~0|{c}~1|+|{d}~0|{e}~1|{f}~2|"
 
 
 def parse(text: str) -> Operations:
@@ -56,20 +70,26 @@ def parse(text: str) -> Operations:
     SpaceError
         If the text is not an architecture string of this space.
     """
-    operations = []
-    nodes = text.strip().split("+")
-    if len(nodes) != 3:
-        _refuse_text(text)
-    for node, part in enumerate(nodes, start=1):
-        inputs = part.split("|")
-        if len(inputs) != node + 2 or inputs[0] or inputs[-1]:
-            _refuse_text(text)
-        for source, entry in enumerate(inputs[1:-1]):
-            operation, _, origin = entry.partition("~")
-            if origin != str(source):
-                _refuse_text(text)
-            operations.append(_operation(operation))
-    return tuple(operations)
+    match = _PATTERN.fullmatch(text.strip())
+    if match is None:
+        raise SpaceError(
+            "This is not an architecture string of the topology space.",
+            expected="|op~0|+|op~0|op~1|+|op~0|op~1|op~2|",
+            found=repr(text)[:200],
+            todo=f"Give an index as a number: {text.strip()}." if text.strip().isdigit() else None,
+        )
+    return from_names(match.groups())
+
+
+def from_names(names: Sequence[Any]) -> Operations:
+    """The six operations of a sequence of names, with or without ``nor_``, on `EDGES`."""
+    if len(names) != len(EDGES):
+        raise SpaceError(
+            "A cell has six operations.",
+            expected=f"one for each of the edges {', '.join(EDGE_NAMES)}",
+            found=f"{len(names)}: {names!r}"[:200],
+        )
+    return tuple(_operation(name) for name in names)
 
 
 def to_matrix(operations: Sequence[str]) -> list[list[int]]:
@@ -82,7 +102,10 @@ def to_matrix(operations: Sequence[str]) -> list[list[int]]:
 
 def from_matrix(matrix: Sequence[Sequence[float]]) -> Operations:
     """The six operations of a matrix as `to_matrix` makes it."""
-    rows = [list(row) for row in matrix]
+    try:
+        rows = [list(row) for row in matrix]
+    except TypeError:
+        rows = []
     if [len(row) for row in rows] != [4] * 4:
         raise SpaceError(
             "A matrix of this space has four rows and columns.",
@@ -92,12 +115,12 @@ def from_matrix(matrix: Sequence[Sequence[float]]) -> Operations:
     operations = []
     for destination, row in enumerate(rows):
         for source, code in enumerate(row):
-            if (source, destination) not in EDGES and code != 0:
+            if (source, destination) not in EDGES and _number(code) != 0:
                 raise SpaceError(
                     "A matrix has an entry where the space has no edge.",
                     where=f"row {destination}, column {source}",
                     expected="0: rows are destinations, columns are sources",
-                    found=code,
+                    found=repr(code)[:200],
                 )
     for source, destination in EDGES:
         operations.append(_coded(rows[destination][source], OPERATIONS))
@@ -114,11 +137,11 @@ def to_nni(operations: Sequence[str]) -> dict[str, str]:
 
 def from_nni(cell: Mapping[str, str]) -> Operations:
     """The six operations of NNI's dict, with or without ``nor_``."""
-    if set(cell) != set(EDGE_NAMES):
+    if not isinstance(cell, Mapping) or set(cell) != set(EDGE_NAMES):
         raise SpaceError(
             "A cell's dict does not name its six edges.",
             expected=", ".join(EDGE_NAMES),
-            found=", ".join(map(str, cell)) or "no edge",
+            found=repr(cell)[:200],
         )
     return tuple(_operation(cell[name]) for name in EDGE_NAMES)
 
@@ -144,14 +167,52 @@ def from_codes(codes: Sequence[int], convention: str) -> Operations:
     return tuple(on[edge] for edge in EDGES)
 
 
-def encode(architecture: Any, convention: str | None = None) -> str:
-    """Architecture string of an architecture in any encoding of the space.
+def to_codes(operations: Sequence[str], convention: str) -> tuple[int, ...]:
+    """The tuple of integers of six operations; the inverse of `from_codes`."""
+    names, edges = _CODES[convention]
+    on = dict(zip(EDGES, operations, strict=True))
+    return tuple(names.index(on[edge]) for edge in edges)
+
+
+def to_graph(operations: Sequence[str]) -> tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]:
+    """`GRAPH` and the labels of its vertices: the form that graph predictors read."""
+    return GRAPH, ("input", *operations, "output")
+
+
+def from_graph(graph: Any) -> Operations:
+    """The six operations of a pair of adjacency and labels as `to_graph` gives it."""
+    try:
+        adjacency, labels = graph
+        rows, labels = tuple(tuple(row) for row in adjacency), list(labels)
+    except (TypeError, ValueError):
+        rows, labels = (), []
+    if rows != GRAPH or len(labels) != len(GRAPH) or labels[0] != "input" or labels[-1] != "output":
+        raise SpaceError(
+            "This is not the graph of a cell with operations as vertices.",
+            expected=f"the adjacency {GRAPH}, and input, six operations, output",
+            found=repr(graph)[:200],
+        )
+    return from_names(labels[1:-1])
+
+
+def to_one_hot(operations: Sequence[str]) -> list[int]:
+    """30 bits: for each edge of `EDGES` one for each of `OPERATIONS`."""
+    return one_hot(to_codes(operations, "nats"), len(OPERATIONS))
+
+
+def from_one_hot(bits: Any) -> Operations:
+    """The six operations of 30 bits as `to_one_hot` gives them."""
+    return from_codes(codes_of(bits, len(EDGES), len(OPERATIONS)), "nats")
+
+
+def operations_of(architecture: Any, convention: str | None = None) -> Operations:
+    """The six operations of an architecture in any encoding that says what it is.
 
     Parameters
     ----------
     architecture
         Index, architecture string, object with ``tostr()``, six operation names, NNI's dict, 4 x 4
-        matrix, or six integers together with ``convention``.
+        matrix, graph (`to_graph`), or six integers together with ``convention``.
     convention
         ``nats`` or ``naslib``: how six integers are meant.
 
@@ -163,32 +224,32 @@ def encode(architecture: Any, convention: str | None = None) -> str:
     if hasattr(architecture, "tostr"):
         architecture = architecture.tostr()
     if isinstance(architecture, str):
-        return arch_str(parse(architecture))
+        return parse(architecture)
     if isinstance(architecture, Mapping):
-        return arch_str(from_nni(architecture))
-    if isinstance(architecture, bool):
-        raise _unknown(architecture)
-    if (position := _as_index(architecture)) is not None:
-        if not 0 <= position < SIZE:
-            raise SpaceError(
-                "There is no architecture of this index.",
-                expected=f"0 to {SIZE - 1}",
-                found=position,
-            )
-        return enumeration()[position]
+        return from_nni(architecture)
+    if integer(architecture) is not None:
+        return at_index(architecture)
     try:
         items = list(architecture)
     except TypeError:
         raise _unknown(architecture) from None
-    return arch_str(_from_sequence(items, convention))
+    return _from_sequence(items, convention)
+
+
+def encode(architecture: Any, convention: str | None = None) -> str:
+    """Architecture string of an architecture in any encoding that `operations_of` reads."""
+    return arch_str(operations_of(architecture, convention))
 
 
 def _from_sequence(items: list[Any], convention: str | None) -> Operations:
     if len(items) == len(EDGES) and all(isinstance(item, str) for item in items):
-        return tuple(_operation(item) for item in items)
-    if len(items) == 4 and all(hasattr(item, "__len__") for item in items):
+        return from_names(items)
+    nested = all(hasattr(item, "__len__") and not isinstance(item, str) for item in items)
+    if nested and len(items) == 4:
         return from_matrix(items)
-    if items and all(_as_index(item) is not None for item in items):
+    if nested and len(items) == 2:
+        return from_graph(items)
+    if items and all(integer(item) is not None for item in items):
         if convention is None:
             raise SpaceError(
                 "Integers do not say which operations they mean: conventions differ.",
@@ -202,40 +263,34 @@ def _from_sequence(items: list[Any], convention: str | None) -> Operations:
     raise _unknown(items)
 
 
-def _as_index(value: Any) -> int | None:
-    try:
-        return as_index(value)
-    except TypeError:
-        return None
-
-
-def _coded(code: float, names: tuple[str, ...]) -> str:
-    position = int(code) if code == code else -1  # noqa: PLR0124 - a NaN is no code
-    if position != code or not 0 <= position < len(names):
+def _coded(code: Any, names: tuple[str, ...]) -> str:
+    number = _number(code)
+    if not 0 <= number < len(names):
         raise SpaceError(
-            "There is no operation of this code.", expected=f"0 to {len(names) - 1}", found=code
+            "There is no operation of this code.",
+            expected=f"0 to {len(names) - 1}",
+            found=repr(code)[:200],
         )
-    return names[position]
+    return names[number]
+
+
+def _number(code: Any) -> int:
+    """A whole number, also one that is written as a float; -1 for anything else."""
+    try:
+        number = int(code)
+    except (TypeError, ValueError, OverflowError):  # no number, NaN, infinity
+        return -1
+    return number if number == code else -1
 
 
 def _operation(name: Any) -> str:
-    for known in OPERATIONS:
-        if name in (known, known.removeprefix("nor_")):
-            return known
-    near = difflib.get_close_matches(str(name), OPERATIONS, n=1)
+    if isinstance(name, str) and name in _NAMES:
+        return _NAMES[name]
     raise SpaceError(
-        f"There is no operation {name!r} in this space.",
+        f"There is no operation {name!r:.80} in this space.",
         expected=", ".join(OPERATIONS),
-        found=repr(name),
-        todo=f"Did you mean {near[0]!r}?" if near else None,
-    )
-
-
-def _refuse_text(text: str) -> NoReturn:
-    raise SpaceError(
-        "This is not an architecture string of the topology space.",
-        expected="|op~0|+|op~0|op~1|+|op~0|op~1|op~2|",
-        found=repr(text)[:200],
+        found=repr(name)[:200],
+        todo=did_you_mean(name, list(_NAMES)),
     )
 
 
@@ -252,20 +307,62 @@ def _unknown(value: object) -> SpaceError:
 
 
 @cache
-def enumeration() -> tuple[str, ...]:
-    """All 15,625 architecture strings in upstream's index order.
+def _numbers() -> tuple[int, ...]:
+    """Number of every architecture by index: its codes as digits, the first edge highest.
 
-    Upstream listed them with the first edge slowest and shuffled the list with seed 88.
+    Upstream listed the strings in this order and shuffled the list with seed 88. How a list is
+    shuffled depends on its length alone, so numbers stand for the strings: that is much faster.
     """
+    numbers = list(range(SIZE))
+    random.Random(88).shuffle(numbers)
+    return tuple(numbers)
+
+
+@cache
+def _indexes_by_number() -> Sequence[int]:
+    indexes = [0] * SIZE
+    for index, number in enumerate(_numbers()):
+        indexes[number] = index
+    return indexes
+
+
+def at_index(index: Any) -> Operations:
+    """The six operations of an index, upstream's (`SpaceError` if there is none such)."""
+    number = _numbers()[position(index, SIZE)]
+    operations = []
+    for _ in EDGES:
+        number, code = divmod(number, len(OPERATIONS))
+        operations.append(OPERATIONS[code])
+    return tuple(reversed(operations))
+
+
+def index_of(operations: Sequence[str]) -> int:
+    """Upstream's index of six operations."""
+    number = 0
+    for code in to_codes(operations, "nats"):
+        number = number * len(OPERATIONS) + code
+    return _indexes_by_number()[number]
+
+
+@cache
+def enumeration() -> tuple[str, ...]:
+    """All 15,625 architecture strings in upstream's index order."""
     strings = [arch_str(operations) for operations in product(OPERATIONS, repeat=len(EDGES))]
-    random.Random(88).shuffle(strings)
-    return tuple(strings)
+    return tuple(strings[number] for number in _numbers())
 
 
 @cache
 def indexes() -> Mapping[str, int]:
     """Index of every architecture string."""
     return {text: index for index, text in enumerate(enumeration())}
+
+
+def neighbours(operations: Sequence[str]) -> Iterator[Operations]:
+    """The 24 cells that differ in one operation."""
+    for edge, present in enumerate(operations):
+        for operation in OPERATIONS:
+            if operation != present:
+                yield (*operations[:edge], operation, *operations[edge + 1 :])
 
 
 @cache

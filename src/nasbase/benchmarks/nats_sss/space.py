@@ -5,18 +5,22 @@ Plain Python without imports of weight, as in the topology space.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import product
-from operator import index as as_index
 from typing import Any
 
+from nasbase.benchmarks.encodings import codes_of, integer, one_hot, position
 from nasbase.benchmarks.nats_common.datasets import CLASSES, IMAGE_SIZE
 from nasbase.errors import SpaceError
 
 CANDIDATES = (8, 16, 24, 32, 40, 48, 56, 64)
 LAYERS = 5
 SIZE = len(CANDIDATES) ** LAYERS
+NAMES = tuple(f"c{layer}" for layer in range(LAYERS))
+"""Names of the layers, as in the columns of ``architectures``."""
+
+Channels = tuple[int, ...]
 
 
 def arch_str(channels: Iterable[int]) -> str:
@@ -24,7 +28,7 @@ def arch_str(channels: Iterable[int]) -> str:
     return ":".join(map(str, channels))
 
 
-def parse(text: str) -> tuple[int, ...]:
+def parse(text: str) -> Channels:
     """The five numbers of channels of an architecture string.
 
     Raises
@@ -39,12 +43,90 @@ def parse(text: str) -> tuple[int, ...]:
             "This is not an architecture string of the size space.",
             expected=f"c0:c1:c2:c3:c4, each one of {', '.join(known)}",
             found=repr(text)[:200],
+            todo=f"Give an index as a number: {text.strip()}." if text.strip().isdigit() else None,
         )
     return tuple(known[part] for part in parts)
 
 
-def encode(architecture: Any) -> str:
-    """Architecture string of an index, an architecture string or five numbers of channels.
+def from_channels(counts: Any) -> Channels:
+    """Five numbers of channels, judged.
+
+    Raises
+    ------
+    SpaceError
+        If they are not five, or one is not of `CANDIDATES`; the message names the nearest.
+    """
+    try:
+        channels = [integer(count) for count in counts]
+    except TypeError:
+        raise _unknown(counts) from None
+    if len(channels) != LAYERS:
+        raise _unknown(counts)
+    for layer, count in enumerate(channels):
+        if count is None or count not in CANDIDATES:
+            near = None if count is None else min(CANDIDATES, key=lambda known: abs(known - count))
+            raise SpaceError(
+                "A layer has a number of channels that the size space does not have.",
+                where=f"layer {layer}",
+                expected=", ".join(map(str, CANDIDATES)),
+                found=repr(counts)[:200],
+                todo=f"Did you mean {near}?" if near else None,
+            )
+    return tuple(count for count in channels if count is not None)
+
+
+def from_config(layers: Any) -> Channels:
+    """Five numbers of channels of a mapping with the keys `NAMES`."""
+    if not isinstance(layers, Mapping) or set(layers) != set(NAMES):
+        raise SpaceError(
+            "A mapping does not name the five layers.",
+            expected=", ".join(NAMES),
+            found=repr(layers)[:200],
+        )
+    return from_channels([layers[name] for name in NAMES])
+
+
+def to_config(channels: Sequence[int]) -> dict[str, int]:
+    """``{'c0': 8, ..., 'c4': 64}``."""
+    return dict(zip(NAMES, channels, strict=True))
+
+
+def to_one_hot(channels: Sequence[int]) -> list[int]:
+    """40 bits: for each layer one for each of `CANDIDATES`."""
+    return one_hot((CANDIDATES.index(count) for count in channels), len(CANDIDATES))
+
+
+def from_one_hot(bits: Any) -> Channels:
+    """Five numbers of channels of 40 bits as `to_one_hot` gives them."""
+    return tuple(CANDIDATES[code] for code in codes_of(bits, LAYERS, len(CANDIDATES)))
+
+
+def at_index(index: Any) -> Channels:
+    """The five numbers of channels of an index (`SpaceError` if there is none such)."""
+    number = position(index, SIZE)
+    channels = []
+    for _ in range(LAYERS):
+        number, code = divmod(number, len(CANDIDATES))
+        channels.append(CANDIDATES[code])
+    return tuple(reversed(channels))
+
+
+def index_of(channels: Sequence[int]) -> int:
+    """Upstream's index: the last layer is fastest."""
+    number = 0
+    for count in channels:
+        number = number * len(CANDIDATES) + CANDIDATES.index(count)
+    return number
+
+
+def channels_of(architecture: Any) -> Channels:
+    """The five numbers of channels of an architecture in any encoding.
+
+    Parameters
+    ----------
+    architecture
+        Index, architecture string, object with ``tostr()``, five numbers of channels, or a
+        mapping of `NAMES`.
 
     Raises
     ------
@@ -54,31 +136,34 @@ def encode(architecture: Any) -> str:
     if hasattr(architecture, "tostr"):
         architecture = architecture.tostr()
     if isinstance(architecture, str):
-        return arch_str(parse(architecture))
-    if not isinstance(architecture, bool) and hasattr(architecture, "__index__"):
-        try:
-            position = as_index(architecture)
-        except TypeError:  # an array has __index__ but is not one number
-            return _encode_channels(architecture)
-        if not 0 <= position < SIZE:
-            raise SpaceError(
-                "There is no architecture of this index.",
-                expected=f"0 to {SIZE - 1}",
-                found=position,
-            )
-        return enumeration()[position]
-    return _encode_channels(architecture)
+        return parse(architecture)
+    if isinstance(architecture, Mapping):
+        return from_config(architecture)
+    if integer(architecture) is not None:
+        return at_index(architecture)
+    return from_channels(architecture)
 
 
-def _encode_channels(architecture: Any) -> str:
-    try:
-        return arch_str(parse(arch_str(as_index(count) for count in architecture)))
-    except TypeError:
-        raise SpaceError(
-            "This is not an architecture in any encoding of the size space.",
-            expected="index, architecture string or five numbers of channels",
-            found=repr(architecture)[:200],
-        ) from None
+def encode(architecture: Any) -> str:
+    """Architecture string of an architecture in any encoding that `channels_of` reads."""
+    return arch_str(channels_of(architecture))
+
+
+def neighbours(channels: Sequence[int]) -> Iterator[Channels]:
+    """The 35 architectures that differ in the width of one layer."""
+    for layer, present in enumerate(channels):
+        for count in CANDIDATES:
+            if count != present:
+                yield (*channels[:layer], count, *channels[layer + 1 :])
+
+
+def _unknown(value: object) -> SpaceError:
+    return SpaceError(
+        "This is not an architecture in any encoding of the size space.",
+        expected="index, architecture string, five numbers of channels, or a dict of "
+        + ", ".join(NAMES),
+        found=repr(value)[:200],
+    )
 
 
 @cache
