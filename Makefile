@@ -21,11 +21,11 @@ $(READY): pyproject.toml $(PINS)
 
 demo: $(READY)
 	$(BIN)/nasbase sample --benchmark all --architectures 40 --seed 1 resources/samples > /dev/null
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile config/sample.yaml --quiet progress rules
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile config/sample.yaml --quiet all
 	$(BIN)/python examples/three_questions.py
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(CORES)
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .

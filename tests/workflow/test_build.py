@@ -1,0 +1,167 @@
+"""One build of all five benchmarks: what is installed, what it says of itself, and its bytes."""
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+import h5py
+import pyarrow.parquet as pq
+import pytest
+from harness import ROOT, environment, workflow_in
+
+from nasbase.benchmarks import NAMES
+from nasbase.checks.generic import same_floats
+from nasbase.tables.catalogue import SCHEMA_VERSION, tables
+
+
+@pytest.fixture(params=NAMES)
+def installed(built, request):
+    return request.param, built.results(request.param), built.manifest(request.param)
+
+
+def test_the_catalogue_lists_what_is_installed(built):
+    catalog = json.loads((built.folder / "results/catalog.json").read_text())
+    assert sorted(catalog["benchmarks"]) == sorted(NAMES)
+    for name, benchmark in catalog["benchmarks"].items():
+        entry = benchmark["releases"][benchmark["latest"]]
+        assert entry["version"] == built.manifest(name)["version"]
+        assert (entry["synthetic"], entry["schema"]) == (True, SCHEMA_VERSION)
+        trials = pq.read_metadata(built.folder / "results" / entry["folder"] / "trials.parquet")
+        assert entry["trials"] == trials.num_rows > 0
+
+
+def test_every_table_and_form_is_there(installed):
+    name, folder, manifest = installed
+    forms = {f"{name}.sqlite", *([] if name == "nb101" else ["curves.h5"])}
+    expected = {f"{table}.parquet" for table in tables(name)} | forms | {"validation.json"}
+    assert set(manifest["files"]) == expected
+    for file, facts in manifest["files"].items():
+        assert (folder / file).stat().st_size == facts["bytes"]
+
+
+def test_every_form_says_that_the_numbers_are_made_up(installed):
+    name, folder, manifest = installed
+    assert manifest["synthetic"] is True
+    assert json.loads((folder / "validation.json").read_text())["synthetic"] is True
+    for path in folder.glob("*.parquet"):
+        metadata = pq.read_metadata(path).metadata
+        assert metadata[b"nasbase.synthetic"] == b"true"
+        assert metadata[b"nasbase.release"] == b"sample"
+    with sqlite3.connect(folder / f"{name}.sqlite") as database:
+        build = dict(database.execute("SELECT key, value FROM build"))
+        assert (build["synthetic"], build["version"]) == ("true", manifest["version"])
+        assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    if name != "nb101":
+        with h5py.File(folder / "curves.h5") as file:
+            assert (file.attrs["synthetic"], file.attrs["version"]) == ("true", manifest["version"])
+
+
+def test_the_version_is_release_schema_and_digest(installed):
+    _, _, manifest = installed
+    assert re.fullmatch(r"sample\+s1\.[0-9a-f]{8}", manifest["version"])
+    assert all(re.fullmatch("[0-9a-f]{64}", t["digest"]) for t in manifest["tables"].values())
+
+
+def test_nothing_installed_names_a_path_of_this_machine(built):
+    for path in (built.folder / "results").rglob("*"):
+        if path.is_file():
+            assert os.fsencode(built.folder) not in path.read_bytes(), path
+
+
+def test_nb201_and_nats_tss_number_architectures_alike(built):
+    rows = [
+        {(a["arch_id"], a["arch_str"]) for a in pq.read_table(path).to_pylist()}
+        for name in ("nb201", "nats_tss")
+        for path in [built.results(name) / "architectures.parquet"]
+    ]
+    ids = [dict(r) for r in rows]
+    common = ids[0].keys() & ids[1].keys()
+    assert {12, 1224, 1234} <= common
+    assert all(ids[0][i] == ids[1][i] for i in common)
+
+
+def test_nb101_percentages_give_the_released_fractions_back(built):
+    trials = pq.read_table(built.results("nb101") / "curves.parquet")
+    for name in ("train_acc_pct", "valid_acc_pct", "test_acc_pct"):
+        percent = trials[name]
+        fraction = (percent.to_numpy() / 100).astype("f4").astype("f8")
+        again = pq.read_table(built.results("nb101") / "curves.parquet", columns=[name])[name]
+        assert same_floats(percent, again).all()
+        assert ((fraction * 100) == percent.to_numpy()).all()
+
+
+def test_no_leftovers(built):
+    left = [p for p in built.folder.rglob(".*") if p.name.endswith((".tmp", ".old", ".part"))]
+    assert left == []
+    assert not list((built.folder / "build").glob("*/*/shards/*"))
+
+
+def test_a_second_run_has_nothing_to_do(built):
+    assert built.run("-n").nothing_to_do
+
+
+def test_the_bytes_depend_on_nothing_but_the_input(built, samples, tmp_path):
+    """Other cores and shards, a folder with a space, another user's environment."""
+    other = workflow_in(tmp_path / "a folder" / "with spaces", samples, shards=7)
+    odd = {"TZ": "Asia/Kathmandu", "LANG": "C", "PYTHONHASHSEED": "7"}
+    done = subprocess.run(
+        ["sh", "-c", 'umask 077; exec "$@"', "sh", *other.command(cores=8)],
+        cwd=other.folder, env={**environment(), **odd}, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert other.digests() == built.digests()
+    modes = {p.stat().st_mode & 0o777 for p in (other.folder / "results").rglob("*.sqlite")}
+    assert modes == {0o644}
+
+
+def test_one_benchmark_is_one_benchmark(samples, tmp_path):
+    workflow = workflow_in(tmp_path / "one", samples, benchmarks="nasbench201", outputs="parquet")
+    workflow.run()
+    assert [p.name for p in (workflow.folder / "results").iterdir() if p.is_dir()] == ["nb201"]
+    assert not (workflow.results("nb201") / "nb201.sqlite").exists()
+    assert workflow.manifest("nb201")["forms"] == ["parquet"]
+
+
+def test_the_workflow_runs_in_another_directory(samples, tmp_path):
+    shutil.copytree(samples, tmp_path / "samples")
+    command = [
+        sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2",
+        "--directory", str(tmp_path), "--config", "sources=samples/sources.yaml",
+        "benchmarks=nb101",
+    ]  # fmt: skip
+    subprocess.run(command, cwd="/", env=environment(), check=True, capture_output=True)
+    assert (tmp_path / "results/nb101/sample/manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (["benchmark=nds"], ["'benchmark'", "Did you mean 'benchmarks'?"]),
+        (["benchmarks=nb102"], ["'nb102'", "nb101"]),
+        (["releases={nb101: fulll}"], ["'fulll'", "full"]),
+    ],
+)
+def test_a_typing_mistake_is_an_error_that_names_the_key(tmp_path, config, words):
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "-n"]
+    done = subprocess.run(
+        [*command, "--config", *config], cwd=tmp_path, env=environment(), check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode != 0
+    for word in words:
+        assert word in done.stdout
+
+
+def test_the_real_releases_are_the_default(tmp_path):
+    """Plain `snakemake` plans the real releases; nothing is fetched in a dry run."""
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "-n"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(), check=True, capture_output=True, text=True
+    )
+    for path in ("nb101/full-3d64db81", "nb201/1.1-096897", "nds/1-unpinned"):
+        assert path in done.stdout + done.stderr
