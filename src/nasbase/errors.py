@@ -84,3 +84,7 @@ class CheckFailedError(NasbaseError):
 
 class SpaceError(NasbaseError, ValueError):
     """An architecture does not belong to the search space it was given for."""
+
+
+class QueryError(NasbaseError, LookupError):
+    """A question has no answer: a name that does not exist, or a value upstream never released."""

@@ -16,8 +16,10 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 ABSENT, DENSE, CONSTANT, PARTIAL = range(4)
 
@@ -36,6 +38,8 @@ def encode(values: np.ndarray, present: np.ndarray) -> Iterator[bytes]:
     present
         bool of the same shape; values at absent points do not matter.
     """
+    import numpy as np  # only writing needs it: a question must not load it
+
     bits = np.ascontiguousarray(values, dtype="<f8").view("<i8")
     everywhere = present.all(axis=2)
     constant = everywhere & (bits == bits[:, :, :1]).all(axis=2)
@@ -65,29 +69,50 @@ def decode(data: bytes, num_series: int, length: int) -> list[Sequence[float | N
 
     Needs nothing but the standard library.
     """
-    found: list[Sequence[float | None] | None] = []
+    found = []
     offset = _padded(num_series)
     for mode in data[:num_series]:
-        if mode == ABSENT:
-            found.append(None)
-        elif mode == DENSE:
-            found.append(_floats(data, offset, length))
-            offset += 8 * length
-        elif mode == CONSTANT:
-            found.append(list(_floats(data, offset, 1)) * length)
-            offset += 8
-        elif mode == PARTIAL:
-            mask = int.from_bytes(data[offset : offset + -(-length // 8)], "little")
-            offset += _padded(-(-length // 8))
-            count = mask.bit_count()
-            points = iter(_floats(data, offset, count))
-            found.append([next(points) if mask >> i & 1 else None for i in range(length)])
-            offset += 8 * count
-        else:
-            raise ValueError(f"blob of series: mode {mode} is not known")
+        found.append(_read(data, mode, offset, length))
+        offset += _size(data, mode, offset, length)
     if offset != len(data):
         raise ValueError(f"blob of series: expected {offset} bytes, found {len(data)}")
     return found
+
+
+def decode_one(
+    data: bytes, num_series: int, length: int, position: int
+) -> Sequence[float | None] | None:
+    """The series at one position of a blob; None if it is absent."""
+    offset = _padded(num_series)
+    for mode in data[:position]:
+        offset += _size(data, mode, offset, length)
+    return _read(data, data[position], offset, length)
+
+
+def _size(data: bytes, mode: int, offset: int, length: int) -> int:
+    """Bytes that a series takes."""
+    if mode == DENSE:
+        return 8 * length
+    if mode == PARTIAL:
+        mask = int.from_bytes(data[offset : offset + -(-length // 8)], "little")
+        return _padded(-(-length // 8)) + 8 * mask.bit_count()
+    if mode not in (ABSENT, CONSTANT):
+        raise ValueError(f"blob of series: mode {mode} is not known")
+    return 8 if mode == CONSTANT else 0
+
+
+def _read(data: bytes, mode: int, offset: int, length: int) -> Sequence[float | None] | None:
+    if mode == ABSENT:
+        return None
+    if mode == DENSE:
+        return _floats(data, offset, length)
+    if mode == CONSTANT:
+        return _floats(data, offset, 1) * length
+    if mode != PARTIAL:
+        raise ValueError(f"blob of series: mode {mode} is not known")
+    mask = int.from_bytes(data[offset : offset + -(-length // 8)], "little")
+    points = iter(_floats(data, offset + _padded(-(-length // 8)), mask.bit_count()))
+    return [next(points) if mask >> i & 1 else None for i in range(length)]
 
 
 def _floats(data: bytes, offset: int, count: int) -> array[float]:

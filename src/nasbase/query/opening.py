@@ -1,0 +1,119 @@
+"""Finding an installed build and opening it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nasbase.benchmarks import canonical_name
+from nasbase.environment import find_home
+from nasbase.errors import ArtifactError
+from nasbase.query.handle import Benchmark
+from nasbase.query.vocabulary import nearest
+
+KNOWN_SCHEMAS = (1,)
+"""Layouts of tables that this version reads."""
+
+_BUILD = "Build it: `snakemake --cores 8` (or `make demo` for made-up numbers); see README.md."
+
+
+def open_benchmark(name: str, release: str | None, home: str | Path | None) -> Benchmark:
+    """Open an installed benchmark; `nasbase.open` says how."""
+    name, home = canonical_name(name), find_home(home)
+    installed = _installed(home)
+    if name not in installed:
+        raise ArtifactError(
+            f"{name} is not installed here.",
+            where=home,
+            expected=f"{name}/<release>/manifest.json, listed in catalog.json",
+            found=_listed(installed),
+            todo=f"{_BUILD} Builds elsewhere are found through home= or $NASBASE_HOME.",
+        )
+    releases = installed[name]["releases"]
+    release = installed[name]["latest"] if release is None else str(release)
+    if release not in releases:
+        near = nearest(release, releases)
+        raise ArtifactError(
+            f"Release {release} of {name} is not installed here.",
+            where=home,
+            expected=", ".join(releases),
+            found=release,
+            todo=f"Did you mean {near!r}? Otherwise build it: `snakemake --cores 8 --config "
+            f"benchmarks={name} releases='{{{name}: [{release}]}}'`.",
+        )
+    return open_folder(home / releases[release]["folder"])
+
+
+def open_folder(folder: str | Path, version: str | None = None) -> Benchmark:
+    """Open the build in one folder; ``version`` refuses any other build in its place."""
+    folder = Path(folder).absolute()
+    manifest = _manifest(folder)
+    if version is not None and manifest["version"] != version:
+        raise ArtifactError(
+            "Another build has taken the place of the one that was open.",
+            where=folder,
+            expected=version,
+            found=manifest["version"],
+            todo="Open the benchmark again.",
+        )
+    if "sqlite" not in manifest["forms"]:
+        raise ArtifactError(
+            "The build has no SQLite database, which questions are answered from.",
+            where=folder,
+            expected=f"{manifest['benchmark']}.sqlite",
+            found=", ".join(manifest["forms"]),
+            todo="Build it with `outputs` that include sqlite.",
+        )
+    return Benchmark(folder, manifest)
+
+
+def _installed(home: Path) -> dict[str, Any]:
+    """What the catalogue of a results folder lists."""
+    try:
+        return _read_json(home / "catalog.json")["benchmarks"]
+    except FileNotFoundError:
+        return {}
+
+
+def _listed(installed: dict[str, Any]) -> str:
+    names = [
+        f"{name} ({', '.join(benchmark['releases'])})" for name, benchmark in installed.items()
+    ]
+    return f"installed: {', '.join(names)}" if names else "nothing is installed"
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = _read_json(folder / "manifest.json")
+    except FileNotFoundError:
+        raise ArtifactError(
+            "The catalogue lists a build that is not there.",
+            where=folder,
+            expected="manifest.json",
+            found="no such file",
+            todo=_BUILD,
+        ) from None
+    if manifest.get("schema") not in KNOWN_SCHEMAS:
+        raise ArtifactError(
+            "This build has a layout that this version of nasbase does not know.",
+            where=folder,
+            expected=f"schema {', '.join(map(str, KNOWN_SCHEMAS))}",
+            found=f"schema {manifest.get('schema')}, written by nasbase {manifest.get('nasbase')}",
+            todo="Install the version of nasbase that wrote it, or build it again.",
+        )
+    return manifest
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text())
+    except ValueError as error:
+        raise ArtifactError(
+            "A file of an installed build is damaged.",
+            where=path,
+            expected="JSON",
+            found=str(error),
+            todo=_BUILD,
+        ) from error
+    return document
