@@ -395,8 +395,9 @@ def _moments(
         total[group[rows]] += values[rows]
     mean = total / n
     squares = np.zeros(len(n))
-    for rows in members:
-        squares[group[rows]] += (values[rows] - mean[group[rows]]) ** 2
+    with np.errstate(invalid="ignore"):  # a loss may be infinite: its deviation is NaN
+        for rows in members:
+            squares[group[rows]] += (values[rows] - mean[group[rows]]) ** 2
     return mean, np.sqrt(squares / np.maximum(n - 1, 1)), absent
 
 
