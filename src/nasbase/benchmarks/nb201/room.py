@@ -15,7 +15,7 @@ from nasbase.errors import IncompleteReleaseError, RawDataError
 if TYPE_CHECKING:
     from nasbase.benchmarks.nats_common.record import TrialRows
 
-BATCH_BYTES = 64 << 20
+BATCH_BYTES = 32 << 20
 HEAD_KEYS = frozenset(("meta_archs", "total_archs", "evaluated_indexes"))
 HPS = ("full", "less")
 """Names of an architecture's records: the schedules of 200 and of 12 epochs."""
@@ -67,7 +67,7 @@ class NasBench201(TableRoom):
         return Plan([{"stream": True}, *({} for _ in range(shards - 1))], expected)
 
     def decode(self, raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
-        """Entries of the file as batches of some 64 MB."""
+        """Entries of the file as batches of some 32 MB."""
         from nasbase.benchmarks.nats_common.record import TrialRows
         from nasbase.containers.pickle_stream import EntryStream
         from nasbase.containers.torch_file import locate
