@@ -50,7 +50,7 @@ def bits_of(values: Any, length: int) -> list[int]:
         items = [values]
     if len(items) != length or not all(_is_bit(item) for item in items):
         raise SpaceError(
-            "A one-hot code has another length, or other numbers.",
+            "A code of bits has another length, or other numbers.",
             expected=f"{length} numbers, each 0 or 1",
             found=f"{len(items)} items: {items!r}"[:200],
         )

@@ -83,11 +83,11 @@ def parse(text: str) -> Operations:
 
 def from_names(names: Sequence[Any]) -> Operations:
     """The six operations of a sequence of names, with or without ``nor_``, on `EDGES`."""
-    if len(names) != len(EDGES):
+    if not hasattr(names, "__len__") or len(names) != len(EDGES):
         raise SpaceError(
             "A cell has six operations.",
             expected=f"one for each of the edges {', '.join(EDGE_NAMES)}",
-            found=f"{len(names)}: {names!r}"[:200],
+            found=repr(names)[:200],
         )
     return tuple(_operation(name) for name in names)
 
@@ -146,6 +146,11 @@ def from_nni(cell: Mapping[str, str]) -> Operations:
     return tuple(_operation(cell[name]) for name in EDGE_NAMES)
 
 
+def to_config(operations: Sequence[str]) -> dict[str, str]:
+    """``{'0_1': 'nor_conv_1x1', ...}``; `from_nni` reads it too."""
+    return dict(zip(EDGE_NAMES, operations, strict=True))
+
+
 def from_codes(codes: Sequence[int], convention: str) -> Operations:
     """The six operations of a tuple of integers.
 
@@ -161,8 +166,8 @@ def from_codes(codes: Sequence[int], convention: str) -> Operations:
             found=repr(convention),
         )
     names, edges = _CODES[convention]
-    if len(codes) != len(edges):
-        raise SpaceError("A cell has six edges.", expected=6, found=len(codes))
+    if not hasattr(codes, "__len__") or len(codes) != len(edges):
+        raise SpaceError("A cell has six edges.", expected="six codes", found=repr(codes)[:200])
     on = {edge: _coded(code, names) for edge, code in zip(edges, codes, strict=True)}
     return tuple(on[edge] for edge in EDGES)
 

@@ -7,14 +7,15 @@ library, so that a query can name an architecture without loading numpy.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import md5
+from itertools import combinations
 from math import isqrt
 from typing import Any, NamedTuple
 
+from nasbase.benchmarks.encodings import bits_of, did_you_mean, integer, one_hot
 from nasbase.errors import SpaceError
 
 MAX_VERTICES = 7
@@ -30,7 +31,16 @@ HASHES_SHA256 = "53e1438d11675d9eb3899166c29ca07fe0c4b81af9d99d5aec3ecd31bd5bca7
 _HASH_LABELS = {INPUT: -1, OUTPUT: -2, **{label: index for index, label in enumerate(LABELS)}}
 _HASH = re.compile(r"[0-9a-f]{32}")
 
+PAIRS = tuple(combinations(range(MAX_VERTICES), 2))
+"""Possible edges (source, target) of seven vertices: the upper triangle, row by row."""
+
+EDGE_KEYS = tuple(f"edge_{number}" for number in range(len(PAIRS)))
+OP_KEYS = tuple(f"op_node_{number}" for number in range(MAX_VERTICES - 2))
+"""Names of a configuration's choices, as in HPOBench."""
+
 Matrix = tuple[tuple[int, ...], ...]
+Spec = tuple[Matrix, tuple[str, ...]]
+"""Adjacency matrix and operations as given: well formed, not pruned."""
 
 
 class Cell(NamedTuple):
@@ -105,6 +115,25 @@ def prune(matrix: Matrix, ops: Sequence[str]) -> tuple[Matrix, tuple[str, ...]]:
     )
 
 
+def spec_of(architecture: Any) -> Spec:
+    """Matrix and operations of an architecture as given, before anything is pruned.
+
+    Parameters
+    ----------
+    architecture
+        As for `cell_of`.
+
+    Raises
+    ------
+    SpaceError
+        If it is no such thing, or its structure is not that of a cell. Whether it is a cell of
+        the space is what `cell_of` says.
+    """
+    matrix, ops = _structure(architecture)
+    _check_structure(matrix, ops)
+    return matrix, ops
+
+
 def cell_of(architecture: Any) -> Cell:
     """The pruned cell of an architecture in any encoding that holds its structure.
 
@@ -115,16 +144,15 @@ def cell_of(architecture: Any) -> Cell:
         and operations (a sequence or a comma-joined string); an object with the attributes
         ``matrix`` and ``ops``, like upstream's ``ModelSpec``; a mapping with ``adjacency`` and
         ``operations``, ``module_adjacency`` and ``module_operations``, or ``matrix`` and
-        ``ops``; or NNI's mapping of ``op1``, ... and ``input1``, ....
+        ``ops``; NNI's mapping of ``op1``, ... and ``input1``, ...; or a configuration of
+        `EDGE_KEYS` and `OP_KEYS`.
 
     Raises
     ------
     SpaceError
         If it is no such thing, or not a cell of the space.
     """
-    matrix, ops = _structure(architecture)
-    _check_structure(matrix, ops)
-    pruned = Cell(*prune(matrix, ops))
+    pruned = Cell(*prune(*spec_of(architecture)))
     edges = sum(map(sum, pruned.matrix))
     if len(pruned.ops) > MAX_VERTICES or edges > MAX_EDGES:
         raise SpaceError(
@@ -170,6 +198,107 @@ def matrix_of_bits(bits: str) -> Matrix:
     return tuple(tuple(map(int, row)) for row in rows)
 
 
+def is_hash(text: str) -> bool:
+    """Whether a text has the form of a hash."""
+    return _HASH.fullmatch(text.strip().lower()) is not None
+
+
+# ---------------------------------------------------------------------------------------------
+# a cell in other forms
+
+
+def pad(matrix: Matrix, ops: Sequence[str], label: str = LABELS[0]) -> Spec:
+    """The same cell with unconnected vertices before the output, so that there are seven."""
+    more = MAX_VERTICES - len(ops)
+    if more <= 0:
+        return matrix, tuple(ops)
+    rows = [(*row[:-1], *[0] * more, row[-1]) for row in matrix]
+    empty = [(0,) * MAX_VERTICES] * more
+    return (*rows[:-1], *empty, rows[-1]), (*ops[:-1], *[label] * more, ops[-1])
+
+
+def from_pair(pair: Any) -> Cell:
+    """The cell of a pair of adjacency and operations, in any spelling that `cell_of` reads."""
+    if isinstance(pair, Mapping) or not hasattr(pair, "__len__") or len(pair) != 2:
+        raise SpaceError(
+            "This is no pair of adjacency and operations.",
+            expected="(matrix, operations)",
+            found=repr(pair)[:200],
+        )
+    return cell_of(tuple(pair))
+
+
+def from_nni(cell: Any) -> Cell:
+    """The cell of NNI's form, as `to_nni` gives it."""
+    if not isinstance(cell, Mapping) or "input1" not in cell:
+        raise SpaceError(
+            "This is not NNI's form of a cell.",
+            expected="a dict of op1, ... and input1, ...",
+            found=repr(cell)[:200],
+        )
+    return cell_of(cell)
+
+
+def from_config(choices: Any) -> Cell:
+    """The cell of a configuration, as `to_config` gives it."""
+    if not isinstance(choices, Mapping) or EDGE_KEYS[0] not in choices:
+        raise SpaceError(
+            "This is not a configuration of NAS-Bench-101.",
+            expected=f"a dict of {EDGE_KEYS[0]}, ... and {OP_KEYS[0]}, ...",
+            found=repr(choices)[:200],
+        )
+    return cell_of(choices)
+
+
+def to_nni(cell: Cell) -> dict[str, Any]:
+    """NNI's form: ``op<v>`` labels vertex v, ``input<v>`` lists the sources of its edges."""
+    labels = {f"op{vertex}": op for vertex, op in enumerate(cell.ops[1:-1], start=1)}
+    sources = {
+        f"input{vertex}": list(_neighbours(cell.matrix)[vertex][0])
+        for vertex in range(1, len(cell.ops))
+    }
+    return labels | sources
+
+
+def to_config(cell: Cell) -> dict[str, Any]:
+    """21 edges and 5 operations of seven vertices; what a smaller cell lacks is unconnected."""
+    matrix, ops = pad(*cell)
+    edges = {key: matrix[x][y] for key, (x, y) in zip(EDGE_KEYS, PAIRS, strict=True)}
+    return edges | dict(zip(OP_KEYS, ops[1:-1], strict=True))
+
+
+def to_one_hot(cell: Cell) -> list[int]:
+    """36 bits: the 21 edges of `PAIRS`, then for each interior vertex one for each of `LABELS`.
+
+    A cell of fewer vertices has none of the bits of the vertices it lacks, which stand before
+    the output.
+    """
+    matrix, _ = pad(*cell)
+    codes = [LABELS.index(op) for op in cell.ops[1:-1]]
+    codes += [-1] * (len(OP_KEYS) - len(codes))
+    return [matrix[x][y] for x, y in PAIRS] + one_hot(codes, len(LABELS))
+
+
+def from_one_hot(bits: Any) -> Cell:
+    """The cell of 36 bits as `to_one_hot` gives them (`SpaceError` if they are none)."""
+    values = bits_of(bits, len(PAIRS) + len(OP_KEYS) * len(LABELS))
+    matrix = _matrix_of_edges(values[: len(PAIRS)])
+    ops = []
+    for vertex in range(1, MAX_VERTICES - 1):
+        start = len(PAIRS) + (vertex - 1) * len(LABELS)
+        label = values[start : start + len(LABELS)]
+        connected = any(matrix[vertex]) or any(row[vertex] for row in matrix)
+        if sum(label) > 1 or (connected and not any(label)):
+            raise SpaceError(
+                "A one-hot code does not choose one operation of a vertex.",
+                where=f"vertex {vertex}",
+                expected=f"one of {len(LABELS)} bits set (none if the vertex has no edges)",
+                found=label,
+            )
+        ops.append(LABELS[label.index(1)] if any(label) else LABELS[0])
+    return cell_of((matrix, (INPUT, *ops, OUTPUT)))
+
+
 @lru_cache(maxsize=8192)  # more than the 6,472 graphs of the space
 def _neighbours(matrix: Matrix) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
     """Sources and targets of every vertex."""
@@ -193,6 +322,8 @@ def _structure(architecture: Any) -> tuple[Matrix, tuple[str, ...]]:
         ):
             if matrix_key in architecture and ops_key in architecture:
                 return _matrix(architecture[matrix_key]), _ops(architecture[ops_key])
+        if EDGE_KEYS[0] in architecture:
+            return _from_config(architecture)
         return _from_nni(architecture)
     if hasattr(architecture, "matrix") and hasattr(architecture, "ops"):
         if architecture.matrix is None:  # what ModelSpec makes of a cell without a path
@@ -202,8 +333,12 @@ def _structure(architecture: Any) -> tuple[Matrix, tuple[str, ...]]:
         return _matrix(architecture[0]), _ops(architecture[1])
     raise SpaceError(
         "This is no encoding of a NAS-Bench-101 cell.",
-        expected="a hash, a pair of adjacency and operations, a ModelSpec, or NNI's dict",
+        expected="a hash, a pair of adjacency and operations, a ModelSpec, NNI's dict, or a "
+        f"configuration ({EDGE_KEYS[0]}, ...)",
         found=repr(architecture)[:200],
+        todo="An index is a rank within one build: give it to the build, not to the space."
+        if integer(architecture) is not None
+        else None,
     )
 
 
@@ -225,7 +360,11 @@ def _matrix(value: Any) -> Matrix:
 def _ops(value: Any) -> tuple[str, ...]:
     ops = value.split(",") if isinstance(value, str) else value
     if not isinstance(ops, Sequence) or not all(isinstance(op, str) for op in ops):
-        raise SpaceError("The operations are not labels.", found=repr(value)[:200])
+        raise SpaceError(
+            "The operations are not labels.",
+            expected=f"{INPUT}, then any of {', '.join(LABELS)}, then {OUTPUT}",
+            found=repr(value)[:200],
+        )
     return tuple(ops)
 
 
@@ -259,6 +398,26 @@ def _from_nni(arch: Mapping[str, Any]) -> tuple[Matrix, tuple[str, ...]]:
     )
 
 
+def _from_config(choices: Mapping[str, Any]) -> Spec:
+    """Matrix and operations of 21 edges and 5 operations, as HPOBench names them."""
+    if set(choices) != {*EDGE_KEYS, *OP_KEYS}:
+        different = {*EDGE_KEYS, *OP_KEYS} ^ set(choices)
+        raise SpaceError(
+            "The configuration does not name the choices of NAS-Bench-101.",
+            expected=f"{EDGE_KEYS[0]} to {EDGE_KEYS[-1]} and {OP_KEYS[0]} to {OP_KEYS[-1]}",
+            found=f"too many or too few: {', '.join(sorted(map(str, different)))}"[:200],
+        )
+    edges = bits_of([choices[key] for key in EDGE_KEYS], len(PAIRS))
+    return _matrix_of_edges(edges), (INPUT, *_ops([choices[key] for key in OP_KEYS]), OUTPUT)
+
+
+def _matrix_of_edges(bits: Sequence[int]) -> Matrix:
+    matrix = [[0] * MAX_VERTICES for _ in range(MAX_VERTICES)]
+    for (x, y), bit in zip(PAIRS, bits, strict=True):
+        matrix[x][y] = bit
+    return tuple(map(tuple, matrix))
+
+
 def _check_structure(matrix: Matrix, ops: Sequence[str]) -> None:
     vertices = len(ops)
     if vertices < 2 or len(matrix) != vertices or any(len(row) != vertices for row in matrix):
@@ -276,10 +435,9 @@ def _check_structure(matrix: Matrix, ops: Sequence[str]) -> None:
         )
     for op in ops[1:-1]:
         if op not in LABELS:
-            near = difflib.get_close_matches(op, LABELS, n=1, cutoff=0.3)
             raise SpaceError(
                 f"There is no operation {op!r}.",
                 expected=", ".join(LABELS),
                 found=repr(op),
-                todo=f"Did you mean {near[0]!r}?" if near else None,
+                todo=did_you_mean(op, LABELS),
             )

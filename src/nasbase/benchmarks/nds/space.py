@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from nasbase.benchmarks.encodings import did_you_mean
 from nasbase.errors import SpaceError
 
 NAS_CELL = "nas_cell"
@@ -153,6 +154,7 @@ def _add_cell(cell_spec: dict[str, Any], genotype: Mapping[str, Any], kind: str)
                 f"[operation, index] with an index below {reachable} and one of "
                 f"{sorted(OPERATIONS)}",
                 edge,
+                todo=_nearest_operation(edge),
             )
         cell_spec[keys[0]], cell_spec[keys[1]] = edge
     concat = genotype.get(f"{kind}_concat")
@@ -160,6 +162,13 @@ def _add_cell(cell_spec: dict[str, Any], genotype: Mapping[str, Any], kind: str)
     _require(valid, f"{kind}_concat", f"a list of indices below {nodes + 2}", concat)
     cell_spec[f"{kind}_concat"] = concat
     return nodes
+
+
+def _nearest_operation(edge: Any) -> str | None:
+    operation = edge[0] if type(edge) is list and edge else None
+    if type(operation) is not str or operation in OPERATIONS:
+        return None
+    return did_you_mean(operation, sorted(OPERATIONS))
 
 
 def _is_edge(edge: Any, reachable: int) -> bool:
@@ -228,7 +237,9 @@ def network_of(architecture: Any) -> Network:
 
 def _network_of_spec(spec: Mapping[str, Any]) -> Network:
     family = spec["model_family"]
-    _require(family in FAMILIES, "model_family", f"one of {FAMILIES}", family)
+    if family not in FAMILIES:
+        near = did_you_mean(family, FAMILIES)
+        raise _error("There is no such model family.", f"one of {FAMILIES}", family, todo=near)
     model_spec = _object("model_spec", spec.get("model_spec"))
     cell_spec = _object("cell_spec", spec.get("cell_spec") or {})
     if family != NAS_CELL:
@@ -278,6 +289,15 @@ def _loads(text: str) -> Any:
         ) from error
 
 
+def to_spec(network: Network) -> dict[str, Any]:
+    """NNI's specification: ``model_family``, and ``model_spec`` and ``cell_spec`` as objects."""
+    return {
+        "model_family": network.model_family,
+        "model_spec": json.loads(network.model_spec),
+        "cell_spec": json.loads(network.cell_spec),
+    }
+
+
 # ---------------------------------------------------------------------------------------------
 # small predicates
 
@@ -298,5 +318,5 @@ def _require(valid: bool, name: str, expected: str, found: Any) -> None:
         raise _error(f"{name} is not as it should be.", expected, found)
 
 
-def _error(what: str, expected: str, found: Any) -> SpaceError:
-    return SpaceError(what, expected=expected, found=brief(found))
+def _error(what: str, expected: str, found: Any, todo: str | None = None) -> SpaceError:
+    return SpaceError(what, expected=expected, found=brief(found), todo=todo)
