@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import bz2
-import io
 import json
 import os
 import pickle
@@ -85,7 +84,7 @@ def test_a_comparison_notices_one_bit(tmp_path):
             check()
 
 
-@pytest.mark.parametrize("count", [1000, 1001, 1002])
+@pytest.mark.parametrize("count", [1001])
 def test_more_architectures_than_one_batch_of_a_pickle(tmp_path, count):
     """Pickles set 1000 items at a time, and a single one that is left in another way."""
     rng = random.Random(count)
@@ -148,3 +147,482 @@ def test_a_pickle_whose_records_share_their_strings(tmp_path, benchmark):
     table(tmp_path, benchmark, path, form)
     folder = build(tmp_path, benchmark, "sample-x", outputs=["parquet"])
     assert assert_parquet(folder, expected.nats(benchmark, raw)) > 100
+
+
+# ---------------------------------------------------------------------------------------------
+# hostile and damaged: each case writes a file and names benchmark, step and words of the message
+
+CASES = {}
+
+
+def case(benchmark: str, step: str, *words: str, form: str | None = None, **marks):
+    """Register a maker: (folder, rng) -> path."""
+
+    def register(make):
+        CASES[make.__name__] = (make, benchmark, step, words, form, marks)
+        return make
+
+    return register
+
+
+HTML = b"<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head></html>"
+
+
+@case("nb101", "plan", "423624 architectures", "9 architectures", "only108.tfrecord", partial=False)
+def fewer_cells(folder, rng):
+    return releases.nb101(folder, 1, schedules=(108,)).rename(folder / "only108.tfrecord")
+
+
+@case("nb101", "plan", "423624 architectures", "found: 1 architectures, 4 trainings", partial=False)
+def four_repeats(folder, rng):
+    return nb101_of(folder, [nb101_payload(releases.nb101_cell(rng))] * 4)
+
+
+@case("nats_tss", "plan", "15625", "found: 3", form="tar", partial=False)
+def fewer_members(folder, rng):
+    return releases.nats_tar(nats_members(folder, rng), rng)
+
+
+@case("nats_tss", "convert", "15625", "found: 2", form="pickle", partial=False)
+def fewer_entries(folder, rng):
+    return releases.nats_pickle(folder, "nats_tss", nats_records(rng, 2), rng)
+
+
+@case("nb201", "convert", "15625", "found: 2", partial=False)
+def fewer_entries_of_torch(folder, rng):
+    records = {i: releases.record("nb201", i, ("full", "less"), rng) for i in (0, 7)}
+    return releases.nb201(folder, records, "zip", rng, pickle.dumps)
+
+
+@case("nds", "plan", "34 JSON files", "33; missing: ResNet_rng2.json", partial=False)
+def fewer_files(folder, rng):
+    return releases.nds(folder, 1, [stem for stem in releases.NDS_STEMS if stem != "ResNet_rng2"])
+
+
+# NAS-Bench-101
+
+
+def nb101_payload(cell, epochs=108, message=None, text=None):
+    points = [[epochs * share, 900 * share, 0.5, 0.5, 0.5] for share in (0.0, 0.5, 1.0)]
+    message = message or releases.metrics_message(releases.nb101_params(*cell), points, 1.0)
+    return releases.nb101_row(*cell, epochs, text or base64.encodebytes(message).decode())
+
+
+def nb101_of(folder, payloads):
+    path = folder / "nasbench.tfrecord"
+    path.write_bytes(b"".join(map(releases.frame, payloads)))
+    return path
+
+
+@case("nb101", "convert", "CRC", "record 2", "byte")
+def corrupted_checksum(folder, rng):
+    payload = nb101_payload(releases.nb101_cell(rng))
+    path = nb101_of(folder, [payload] * 3)
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 4
+    path.write_bytes(data)
+    return path
+
+
+@case("nb101", "plan", "bytes")
+def truncated_record(folder, rng):
+    path = nb101_of(folder, [nb101_payload(releases.nb101_cell(rng))] * 3)
+    path.write_bytes(path.read_bytes()[:-7])
+    return path
+
+
+@case("nb101", "plan", "nasbench.tfrecord")
+def page_for_a_record(folder, rng):
+    path = folder / "nasbench.tfrecord"
+    path.write_bytes(HTML)
+    return path
+
+
+@case("nb101", "convert", "same architecture differently", "arch_key")
+def cell_in_two_orders(folder, rng):
+    """Isomorphic cells share a hash; a release stores one of them."""
+    matrix = [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4]
+    inner = ("conv3x3-bn-relu", "maxpool3x3")
+    payloads = [
+        nb101_payload((matrix, ["input", *labels, "output"])) for labels in (inner, inner[::-1])
+    ]
+    return nb101_of(folder, payloads)
+
+
+@case("nb101", "convert", "other epochs", "[0.0, 109.0, 108.0]", "record 0")
+def epochs_beyond_the_schedule(folder, rng):
+    cell = releases.nb101_cell(rng)
+    points = [[epoch, epoch, 0.5, 0.5, 0.5] for epoch in (0.0, 109.0, 108.0)]
+    message = releases.metrics_message(releases.nb101_params(*cell), points, 1.0)
+    return nb101_of(folder, [nb101_payload(cell, message=message)])
+
+
+@case("nb101", "convert", "wire type 7")
+def unknown_wire_type(folder, rng):
+    cell = releases.nb101_cell(rng)
+    message = releases.metrics_message(5, [], 1.0) + releases.varint(9 << 3 | 7)
+    return nb101_of(folder, [nb101_payload(cell, message=message)])
+
+
+@case("nb101", "convert", "base64", "record 1")
+def broken_base64(folder, rng):
+    cell = releases.nb101_cell(rng)
+    return nb101_of(folder, [nb101_payload(cell), nb101_payload(cell, text="CRE*")])
+
+
+@case("nb101", "validate", "nb101.hashes", "nothing was installed")
+def hash_of_another_cell(folder, rng):
+    payload = nb101_payload(releases.nb101_cell(rng))
+    return nb101_of(folder, [payload[:2] + b"0123456789abcdef" * 2 + payload[34:]])
+
+
+@case("nb101", "validate", "nb101.accuracy-range", "150.0")
+def accuracy_above_one(folder, rng):
+    cell = releases.nb101_cell(rng)
+    points = [[108 * share, 900 * share, 0.5, 1.5, 0.5] for share in (0.0, 0.5, 1.0)]
+    message = releases.metrics_message(releases.nb101_params(*cell), points, 1.0)
+    return nb101_of(folder, [nb101_payload(cell, message=message)])
+
+
+# NATS-Bench
+
+
+def nats_records(rng, count=3, hps=("12",)):
+    return {i: releases.record("nats_tss", i, hps, rng) for i in range(count)}
+
+
+def nats_members(folder, rng, **changed):
+    """A folder of members; ``changed`` alters the record of architecture 1."""
+    records = nats_records(rng)
+    for change in changed.values():
+        change(records[1])
+    return releases.nats_dir(folder, "nats_tss", records, rng)
+
+
+def nats_of(change):
+    def make(folder, rng):
+        return releases.nats_tar(nats_members(folder, rng, change=change), rng)
+
+    return make
+
+
+def first_result(record):
+    return next(iter(record["12"]["all_results"].values()))
+
+
+def register_records():
+    def unknown_hp(record):
+        record["300"] = record.pop("12")
+
+    def epoch_beyond(record):
+        first_result(record)["train_losses"][12] = 1.0
+
+    def evaluation_beyond(record):
+        first_result(record)["eval_acc1es"]["ori-test@12"] = 1.0
+
+    def unknown_split(record):
+        first_result(record)["eval_losses"]["x-train@1"] = 1.0
+
+    def text_for_a_number(record):
+        first_result(record)["train_losses"][1] = "1.0"
+
+    def other_architecture(record):
+        record["12"]["arch_str"] = releases.SPACES["nats_tss"][2]
+
+    def other_index(record):
+        record["12"]["arch_index"] = 2
+
+    def other_seed(record):
+        first_result(record)["seed"] = "0001"
+
+    def lost_trial(record):
+        record["12"]["all_results"].popitem()
+
+    def other_length(record):
+        first_result(record)["epochs"] = 200
+
+    words = {
+        unknown_hp: ("other schedules", "'300'", "12, 200"),
+        epoch_beyond: ("train_losses", "0 to 11", "12"),
+        evaluation_beyond: ("eval_acc1es", "ori-test@12"),
+        unknown_split: ("eval_losses", "x-train@1"),
+        text_for_a_number: ("train_losses", "numbers"),
+        other_architecture: (releases.SPACES["nats_tss"][1], releases.SPACES["nats_tss"][2]),
+        other_index: ("another architecture", "expected: 1", "found: 2"),
+        other_seed: ("seed", "'0001'"),
+        lost_trial: ("dataset_seed", "5 trials", "4 trials"),
+        other_length: ("12 epochs", "found: 200"),
+    }
+    for change, expect in words.items():
+        make = nats_of(change)
+        make.__name__ = change.__name__
+        where = ("1.pickle.pbz2", *expect)
+        case("nats_tss", "convert", *where, form="tar")(make)
+
+
+register_records()
+
+
+@case("nats_tss", "plan", "tar", form="tar")
+def truncated_tar(folder, rng):
+    path = releases.nats_tar(nats_members(folder, rng), rng)
+    path.write_bytes(path.read_bytes()[:40_000])
+    return path
+
+
+@case("nats_tss", "convert", "bz2 file is truncated", form="pickle")
+def truncated_stream(folder, rng):
+    path = releases.nats_pickle(folder, "nats_tss", nats_records(rng), rng)
+    path.write_bytes(path.read_bytes()[:-20_000])
+    return path
+
+
+def odd_member(name, kind, target):
+    def make(folder, rng):
+        path = releases.nats_tar(nats_members(folder, rng), rng)
+        with tarfile.open(path, "a") as archive:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, target
+            archive.addfile(info)
+        return path
+
+    return make
+
+
+def register_members():
+    kinds = {
+        "symlink": ("x/7.pickle.pbz2", tarfile.SYMTYPE, "/etc/passwd", "regular files"),
+        "hardlink": ("x/7.pickle.pbz2", tarfile.LNKTYPE, "../secret", "regular files"),
+        "device": ("x/7.pickle.pbz2", tarfile.CHRTYPE, "", "regular files"),
+        "path_outside": ("../7.pickle.pbz2", tarfile.REGTYPE, "", "leads elsewhere"),
+        "absolute_path": ("/tmp/7.pickle.pbz2", tarfile.REGTYPE, "", "leads elsewhere"),
+        "foreign_file": ("x/install.sh", tarfile.REGTYPE, "", "install.sh"),
+    }
+    for name, (member, kind, target, word) in kinds.items():
+        make = odd_member(member, kind, target)
+        make.__name__ = name
+        case("nats_tss", "plan", word, member, form="tar")(make)
+
+
+register_members()
+
+
+@case("nats_tss", "plan", "architecture twice", "1.pickle.pbz2", "000001.pickle.pbz2", form="tar")
+def member_under_both_names(folder, rng):
+    members = nats_members(folder, rng)
+    (old,) = [path for path in members.iterdir() if path.name.lstrip("0") == "1.pickle.pbz2"]
+    for name in ("1", "000001"):
+        (members / f"{name}.pickle.pbz2").write_bytes(old.read_bytes())
+    return releases.nats_tar(members, rng)
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("touch /tmp/nasbase-was-here",)
+
+
+@case("nats_tss", "convert", "system", "Do not use this file", form="tar")
+def program_in_a_member(folder, rng):
+    return nats_of(lambda record: first_result(record).update(comment=Evil()))(folder, rng)
+
+
+@case("nats_tss", "convert", "system", "Do not use this file", form="pickle")
+def program_in_the_stream(folder, rng):
+    records = nats_records(rng)
+    first_result(records[1])["comment"] = Evil()
+    return releases.nats_pickle(folder, "nats_tss", records, rng)
+
+
+@case("nats_tss", "plan", "meta.pickle.pbz2", "system", form="tar")
+def program_in_the_list(folder, rng):
+    members = nats_members(folder, rng)
+    (members / "meta.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps(Evil(), 4)))
+    return releases.nats_tar(members, rng)
+
+
+@case("nats_tss", "plan", "other architectures than its space", "at index 3", form="tar")
+def list_in_another_order(folder, rng):
+    members = nats_members(folder, rng)
+    head = releases.head("nats_tss", set())
+    head["meta_archs"][3], head["meta_archs"][4] = head["meta_archs"][4], head["meta_archs"][3]
+    (members / "meta.pickle.pbz2").write_bytes(bz2.compress(pickle.dumps(head, 4)))
+    return releases.nats_tar(members, rng)
+
+
+# NAS-Bench-201
+
+
+@case("nb201", "plan", "web page", "dropin")
+def page_for_a_torch_file(folder, rng):
+    path = folder / "NAS-Bench-201.pth"
+    path.write_bytes(HTML)
+    return path
+
+
+@pytest.mark.parametrize("container", ["legacy", "zip"])
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_program_in_a_torch_file(tmp_path, container, place):
+    rng = random.Random(place)
+    records = {i: releases.record("nb201", i, ("full", "less"), rng) for i in (5, 6, 7)}
+    result = next(iter([*records.values()][place]["full"]["all_results"].values()))
+    result["comment"] = Evil()
+    path = releases.nb201(tmp_path, records, container, rng, pickle.dumps)
+    table(tmp_path, "nb201", path)
+    # The first entry, in an order of its own, is looked at when the build is planned.
+    with pytest.raises(NasbaseError, match="system"):
+        build(tmp_path, "nb201", "sample-x")
+    assert not Path("/tmp/nasbase-was-here").exists()
+    assert left_behind(tmp_path) <= {"fetch", "plan"}
+
+
+@case("nb201", "convert", "end")
+def truncated_torch_file(folder, rng):
+    records = {i: releases.record("nb201", i, ("full", "less"), rng) for i in (5, 6, 7)}
+    path = releases.nb201(folder, records, "legacy", rng, releases.dumps_old)
+    path.write_bytes(path.read_bytes()[:-30_000])
+    return path
+
+
+@case("nb201", "convert", "two records of NAS-Bench-201", "'full'")
+def torch_file_without_short_runs(folder, rng):
+    records = {i: releases.record("nb201", i, ("full",), rng) for i in (5, 6)}
+    return releases.nb201(folder, records, "legacy", rng, pickle.dumps)
+
+
+# NDS
+
+
+def nds_of(folder, text, stem="Amoeba"):
+    path = folder / "nds.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"nds_data/{stem}.json", text)
+    return path
+
+
+def nds_job(rng, **changed):
+    job = releases.nds_job(releases.nds_net("Amoeba", rng), "Amoeba", rng)
+    return {**job, **changed}
+
+
+@case("nds", "convert", "Amoeba.json")
+def truncated_json(folder, rng):
+    return nds_of(folder, json.dumps([nds_job(rng), nds_job(rng)])[:-100])
+
+
+@case("nds", "plan", "zip")
+def page_for_a_zip(folder, rng):
+    path = folder / "nds.zip"
+    path.write_bytes(HTML)
+    return path
+
+
+@case("nds", "plan", "Amoeba.json", "once")
+def file_twice(folder, rng):
+    path = nds_of(folder, json.dumps([nds_job(rng)]))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("Amoeba.json", "[]")
+    return path
+
+
+@case("nds", "convert", "too long", "8 epochs", "9 values", "job 0")
+def curve_beyond_the_schedule(folder, rng):
+    return nds_of(folder, json.dumps([nds_job(rng, train_ep_top1=[1.0] * 9)]))
+
+
+@case("nds", "convert", "job 1", "list of numbers")
+def text_in_a_curve(folder, rng):
+    return nds_of(folder, json.dumps([nds_job(rng), nds_job(rng, train_ep_loss=["low"])]))
+
+
+@case("nds", "convert", "Amoeba.json")
+def deep_json(folder, rng):
+    return nds_of(folder, "[" * 100_000 + "]" * 100_000)
+
+
+@case("nds", "validate", "nds.min_test_err")
+def wrong_minimum(folder, rng):
+    return nds_of(folder, json.dumps([nds_job(rng, test_ep_top1=[50.0] * 8, min_test_top1=49.0)]))
+
+
+@case("nds", "convert", "CRC")
+def corrupted_zip(folder, rng):
+    path = nds_of(folder, json.dumps([nds_job(rng)]))
+    data = bytearray(path.read_bytes())
+    data[200] ^= 1
+    path.write_bytes(data)
+    return path
+
+
+# the sources table
+
+
+@case("nb101", "fetch", "0" * 64, "nasbench.tfrecord")
+def wrong_digest(folder, rng):
+    return nb101_of(folder, [nb101_payload(releases.nb101_cell(rng))])
+
+
+@case("nb101", "fetch", "abcde", "nasbench.tfrecord")
+def wrong_suffix(folder, rng):
+    return nb101_of(folder, [nb101_payload(releases.nb101_cell(rng))])
+
+
+IN_TABLE = {"wrong_digest": {"sha256": "0" * 64}, "wrong_suffix": {"md5_suffix": "abcde"}}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_refused(tmp_path, name):
+    make, benchmark, step, words, form, marks = CASES[name]
+    path = make(tmp_path, random.Random(name))
+    row = {**releases.describe(path, form), **IN_TABLE.get(name, {})}
+    releases.write_table(tmp_path / "sources.yaml", {benchmark: {"sample-x": [row]}}, **marks)
+    assert_refused(tmp_path, benchmark, step, words)
+    assert not Path("/tmp/nasbase-was-here").exists()
+
+
+# ---------------------------------------------------------------------------------------------
+# accepted after all
+
+
+@pytest.mark.parametrize(
+    "name", ["fewer_cells", "four_repeats", "fewer_members", "fewer_entries", "fewer_files"]
+)
+def test_fewer_records_are_accepted_when_asked_for(tmp_path, name):
+    make, benchmark, _step, _words, form, marks = CASES[name]
+    table(tmp_path, benchmark, make(tmp_path, random.Random(name)), form, **marks)
+    folder = build(tmp_path, benchmark, "sample-x", partial=True)
+    assert json.loads((folder / "manifest.json").read_text())["partial"]
+    report = json.loads((folder / "validation.json").read_text())
+    warned = {check["id"] for check in report["checks"] if not check["passed"]}
+    assert ("nb101.repeats-partial" in warned) == (benchmark == "nb101")
+
+
+# ---------------------------------------------------------------------------------------------
+# through snakemake
+
+
+def test_snakemake_says_why_and_builds_the_rest(tmp_path):
+    """Several refusals in one run: every message is printed, and what is good is installed."""
+    out = tmp_path / "samples"
+    out.mkdir()
+    rng = random.Random(0)
+    wrong = ("fewer_cells", "symlink", "page_for_a_torch_file", "fewer_files")
+    rows: dict = {}
+    for name in wrong:
+        make, benchmark, _step, _words, form, _marks = CASES[name]
+        rows[benchmark] = {"sample-bad": [releases.describe(make(out, rng), form)]}
+    rows["nb101"]["sample-good"] = [releases.describe(releases.nb101(out, 4))]
+    releases.write_table(out / "sources.yaml", rows, partial=False)
+    names = {benchmark: list(of) for benchmark, of in rows.items()}
+    table_text = json.loads((out / "sources.yaml").read_text())
+    table_text["nb101"]["sample-good"]["partial"] = True
+    (out / "sources.yaml").write_text(json.dumps(table_text))
+    workflow = Workflow(tmp_path, config={"sources": "samples/sources.yaml", "shards": 1})
+    chosen = "{" + ", ".join(f"{b}: [{', '.join(of)}]" for b, of in names.items()) + "}"
+    result = workflow.run("--keep-going", ok=False, releases=chosen)
+    for name in wrong:
+        _make, _benchmark, _step, words, _form, _marks = CASES[name]
+        assert not [word for word in words if word not in result.text], name
+    assert result.text.count("what to do:") >= len(wrong)
+    assert "Traceback" not in result.text
+    assert [path.name for path in (tmp_path / "results").glob("*/*")] == ["sample-good"]
+    assert not (tmp_path / "results" / "catalog.json").exists()

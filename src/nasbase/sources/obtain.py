@@ -144,6 +144,7 @@ class _Fetch:
         return SourceError(
             f"No place gave {names} of {self.release.benchmark} {self.release.release}.",
             where=f"the sources table {self.table.path}",
+            expected="one place that has the file, with the size and digest that are known",
             found="".join(f"\n    - {failure}" for failure in self.failures),
             todo=f"{folder} and run again. {manual}".rstrip(),
         )
