@@ -5,7 +5,6 @@ Plain Python without imports of weight: asking a question needs this module and 
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -318,6 +317,8 @@ def _numbers() -> tuple[int, ...]:
     Upstream listed the strings in this order and shuffled the list with seed 88. How a list is
     shuffled depends on its length alone, so numbers stand for the strings: that is much faster.
     """
+    import random  # an architecture string needs none of this
+
     numbers = list(range(SIZE))
     random.Random(88).shuffle(numbers)
     return tuple(numbers)

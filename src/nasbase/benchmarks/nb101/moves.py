@@ -6,8 +6,7 @@ before pruning: a vertex that is not in use now may come into use by a later ste
 
 from __future__ import annotations
 
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nasbase.benchmarks.nb101.space import (
     INPUT,
@@ -23,6 +22,9 @@ from nasbase.benchmarks.nb101.space import (
     spec_of,
 )
 from nasbase.errors import SpaceError
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 def random_spec(rng: Random) -> Spec:
