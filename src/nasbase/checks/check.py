@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import pyarrow.parquet as pq
 
+from nasbase.store.parquet import open_parquet
+
 Severity = Literal["error", "warning"]
 
 
@@ -50,7 +52,7 @@ class Artifacts:
 
     def parquet(self, table: str) -> pq.ParquetFile:
         """The Parquet file of one table; read it row group by row group."""
-        return pq.ParquetFile(self.folder / f"{table}.parquet")
+        return open_parquet(self.folder / f"{table}.parquet")
 
     @property
     def sqlite(self) -> Path:

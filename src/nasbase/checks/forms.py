@@ -15,7 +15,7 @@ from nasbase.checks.check import Artifacts, Check, Outcome
 from nasbase.store.build import read_build
 from nasbase.store.curves import Block, blocks
 from nasbase.store.hdf5 import PRESENT
-from nasbase.store.parquet import read_batches
+from nasbase.store.parquet import open_parquet, read_batches
 from nasbase.store.series_blob import decode
 from nasbase.tables.catalogue import SAMPLE_SERIES, series, tables
 from nasbase.tables.columns import Table
@@ -30,8 +30,10 @@ def form_checks(forms: tuple[str, ...]) -> list[Check]:
             Check("all.sqlite.build", "SQLite belongs to this build.", _sqlite_build),
             Check("all.sqlite.integrity", "SQLite's own integrity check passes.", _integrity),
             Check("all.sqlite.rows", "SQLite's rows equal Parquet's; NaN is NULL.", _sqlite_rows),
-            Check("all.sqlite.blobs", "SQLite's curves equal Parquet's, bit for bit.", _sqlite_blobs),
-        ]  # fmt: skip
+            Check(
+                "all.sqlite.blobs", "SQLite's curves equal Parquet's, bit for bit.", _sqlite_blobs
+            ),
+        ]
     if "hdf5" in forms:
         found += [
             Check("all.hdf5.build", "HDF5 belongs to this build.", _hdf5_build),
@@ -210,7 +212,7 @@ def _compare_tensors(
 def _hdf5_count(artifacts: Artifacts, outcome: Outcome) -> None:
     for column in series(artifacts.benchmark):
         expected = found = 0
-        with pq.ParquetFile(artifacts.folder / "curves.parquet") as file:
+        with open_parquet(artifacts.folder / "curves.parquet") as file:
             for batch in file.iter_batches(columns=[column.name]):
                 expected += len(batch) - batch.column(0).null_count
         with h5py.File(artifacts.hdf5, "r") as file:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from nasbase.checks.check import Artifacts, Check, Outcome
 from nasbase.store.curves import whole_trials
-from nasbase.store.parquet import compute_content, content_of, read_batches
+from nasbase.store.parquet import compute_content, content_of, open_parquet, read_batches
 from nasbase.tables.arrow import arrow_schema
 from nasbase.tables.catalogue import series, tables
 from nasbase.tables.columns import Column, Table
@@ -100,7 +100,7 @@ def _references(artifacts: Artifacts, outcome: Outcome) -> None:
 
 
 def _column(artifacts: Artifacts, table: str, column: str) -> Iterator[np.ndarray]:
-    with pq.ParquetFile(_path(artifacts, table)) as file:
+    with open_parquet(_path(artifacts, table)) as file:
         for batch in file.iter_batches(batch_size=1 << 20, columns=[column]):
             yield np.unique(batch.column(0).to_numpy())
 

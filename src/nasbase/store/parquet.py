@@ -159,9 +159,18 @@ class TableWriter:
         self._staging.__exit__(kind, error, traceback)
 
 
-def read_batches(path: Path, rows: int = ROW_GROUP_ROWS) -> Iterator[pa.Table]:
+def open_parquet(path: str | Path) -> pq.ParquetFile:
+    """Open a Parquet file for reading piece by piece.
+
+    Without pre-buffering: pyarrow would otherwise keep the bytes of every row group that is read,
+    which at full size is the whole file.
+    """
+    return pq.ParquetFile(path, pre_buffer=False)
+
+
+def read_batches(path: Path, rows: int = DIGEST_ROWS) -> Iterator[pa.Table]:
     """Read a Parquet file in order, in tables of about ``rows`` rows."""
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         for batch in file.iter_batches(batch_size=rows):
             yield pa.Table.from_batches([batch])
 
@@ -189,7 +198,7 @@ def content_of(path: Path) -> TableContent:
 def compute_content(path: Path) -> TableContent:
     """Rows and digest recomputed from the rows of a Parquet file."""
     rows = 0
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         digest = ContentDigest(file.schema_arrow)
         waiting = file.schema_arrow.empty_table()
         for batch in file.iter_batches(batch_size=DIGEST_ROWS):

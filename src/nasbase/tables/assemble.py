@@ -33,8 +33,8 @@ from nasbase.tables.columns import Column, Table
 from nasbase.tables.runs import DistinctArchitectures, Runs, ranges
 from nasbase.tables.shards import RANKED, SAMPLE_PREFIX, subject
 
-RANGE_VALUES = 6 << 20
-"""Values of trials, curves included, that assembly holds at once: 48 MB of float64."""
+RANGE_VALUES = 2 << 20
+"""Values of trials, curves included, that assembly holds at once: 16 MB of float64."""
 
 
 def assemble(

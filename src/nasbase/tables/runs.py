@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from nasbase.benchmarks.room import Batch
 from nasbase.errors import RawDataError
+from nasbase.store.parquet import open_parquet
 from nasbase.tables.shards import shard_architectures, shard_trials, sort_key, subject
 
 ROW_GROUPS_PER_RUN = 32
@@ -140,7 +141,7 @@ class Runs:
                 wanted.setdefault(path, []).append(group)
         tables = [self._schema.empty_table()]
         for path, groups in wanted.items():
-            with pq.ParquetFile(path) as file:
+            with open_parquet(path) as file:
                 rows = file.read_row_groups(groups)
             key = rows[self._subject]
             inside = pc.and_(pc.greater_equal(key, low), pc.less_equal(key, high))
