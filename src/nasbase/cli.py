@@ -63,8 +63,8 @@ def _add_sample(commands: Any) -> None:
     sample = commands.add_parser(
         "sample",
         help="write a made-up release in upstream's exact format",
-        description="Write a made-up release in upstream's exact format, add it to OUT/sources.yaml "
-        "and print its sources table. The numbers are synthetic and marked as such everywhere.",
+        description="Write a made-up release in upstream's exact format, add it to OUT/sources.yaml"
+        " and print its sources table. The numbers are synthetic and marked as such everywhere.",
         epilog="example: nasbase sample --benchmark nats_tss --architectures 50 --seed 1 samples "
         "&& snakemake --cores 2 --config sources=samples/sources.yaml",
     )

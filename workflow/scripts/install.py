@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job_log(snakemake.log[0]):
+    others = [Path(form) for form in snakemake.input.get("forms", [])]
     install(
         Path(snakemake.output.installed),
         parquet=Path(snakemake.input.parquet),
-        forms=dict(zip(snakemake.params.forms[1:], map(Path, snakemake.input.get("forms", [])))),
+        forms=dict(zip(snakemake.params.forms[1:], others, strict=True)),
         validation=Path(snakemake.input.report),
         description=snakemake.params.description,
     )
