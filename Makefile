@@ -2,14 +2,16 @@
 # make demo   build small made-up releases of all five benchmarks, offline, and ask them something
 # make test   run the tests
 # make check  lint, format and types
+# make realdata REALDATA=folder   build real pieces of the releases and compare every number
 
 PYTHON ?= python3
 CORES ?= 2
 PINS ?= envs/pins.txt
+REALDATA ?= $(NASBASE_REALDATA)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: all demo test check format pins clean
+.PHONY: all demo test realdata check format pins clean
 
 all: $(READY)
 
@@ -26,6 +28,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+
+realdata: $(READY)
+	NASBASE_REALDATA="$(abspath $(REALDATA))" $(BIN)/python -m pytest -m realdata --basetemp=build/realdata
 
 check: $(READY)
 	$(BIN)/ruff check .

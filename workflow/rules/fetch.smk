@@ -5,7 +5,6 @@ rule fetch:
         "logs/fetch/{benchmark}-{release}-{pin}.log",
     benchmark:
         "logs/benchmarks/fetch/{benchmark}-{release}-{pin}.tsv"
-    retries: 1
     conda:
         "../../envs/build.yaml"
     resources:
