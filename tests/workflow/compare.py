@@ -18,11 +18,15 @@ from expected import series_of
 LONG = {"curves": "trial_curves", "iterations": "trial_iterations"}
 
 
+def is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
 def same(found: object, wanted: object) -> bool:
     """The same bits; any NaN equals any NaN, NULL equals NULL alone."""
     if isinstance(found, float) and isinstance(wanted, (int, float)):
-        if math.isnan(found) or math.isnan(wanted):
-            return math.isnan(found) and math.isnan(wanted)
+        if is_nan(found) or is_nan(wanted):
+            return is_nan(found) and is_nan(wanted)
         return struct.pack("<d", found) == struct.pack("<d", wanted)
     return found == wanted
 
@@ -33,9 +37,11 @@ def assert_rows(found: list[dict], wanted: list[dict], what: str) -> int:
     different = []
     for number, (row, right) in enumerate(zip(found, wanted, strict=True)):
         assert row.keys() == right.keys(), f"{what}: {row.keys() ^ right.keys()}"
-        for name in right:
-            if not same(row[name], right[name]):
-                different.append((what, number, name, row[name], right[name]))
+        different += [
+            (what, number, name, row[name], right[name])
+            for name in right
+            if not same(row[name], right[name])
+        ]
     assert not different, f"{len(different)} values differ: {different[:5]}"
     return sum(map(len, found))
 
@@ -125,7 +131,7 @@ def assert_sqlite(path: Path, benchmark: str, tables: dict) -> int:
             cursor = database.execute(f'SELECT * FROM "{name}"')
             found = rows_of([column[0] for column in cursor.description], cursor.fetchall())
             # SQLite has no NaN; the notes, compared in Parquet, say where one was.
-            right = [{k: None if v != v else v for k, v in row.items()} for row in wanted]
+            right = [{k: None if is_nan(v) else v for k, v in row.items()} for row in wanted]
             order = [key for key in ("trial_id", "config_id", "arch_id") if key in right[0]][:1]
             order += [key for key in ("dataset", "num_epochs", "epoch") if key in right[0]]
             found.sort(key=lambda row: [row[key] for key in order])

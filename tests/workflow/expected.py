@@ -395,7 +395,9 @@ NDS_CONFIGURATION = ("proposer", "generator", "base_lr", "weight_decay", "num_ep
 
 def nds(raw: dict[tuple, dict]) -> dict:
     trials = [_nds_trial(key, job) for key, job in raw.items()]
-    trials.sort(key=lambda t: (t["text"], t["dataset"], *(t[n] for n in NDS_CONFIGURATION), t["order"]))
+    trials.sort(
+        key=lambda t: (t["text"], t["dataset"], *(t[n] for n in NDS_CONFIGURATION), t["order"])
+    )
     networks = {trial["text"]: trial["network"] for trial in trials}
     configurations: dict[tuple, dict] = {}
     for trial in trials:

@@ -61,7 +61,8 @@ LABELS = {"input": -1, "output": -2, **{name: i for i, name in enumerate(OPERATI
 
 def _crc_table() -> list[int]:
     table = []
-    for value in range(256):
+    for byte in range(256):
+        value = byte
         for _bit in range(8):
             value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
         table.append(value)
@@ -195,7 +196,8 @@ def nb101_cell(rng: random.Random) -> tuple[list[list[int]], list[str]]:
     while True:
         size = rng.choice([2, 3, 4, 5, 6, 7, 7, 7])
         matrix = [[int(u < v and rng.random() < 0.5) for v in range(size)] for u in range(size)]
-        used = all(any(row) for row in matrix[:-1]) and all(any(c) for c in [*zip(*matrix)][1:])
+        columns = [*zip(*matrix, strict=True)]
+        used = all(any(row) for row in matrix[:-1]) and all(any(c) for c in columns[1:])
         if used and sum(map(sum, matrix)) <= 9:
             return matrix, ["input", *rng.choices(OPERATIONS, k=size - 2), "output"]
 
@@ -257,7 +259,8 @@ IMAGES = {
 CLASSES = {"cifar10-valid": 10, "cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
 CELL_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 SIZE_CELL = (
-    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
+    "+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 )
 ROUNDS = {"01": 1, "12": 12, "90": 90, "200": 200, "full": 200, "less": 12}
 
@@ -326,7 +329,7 @@ def runs_of(benchmark: str, hp: str, rng: random.Random) -> dict[str, list[int]]
     if ROUNDS[hp] == 12:
         return {name: [111, 777] if name == "cifar10-valid" else [111] for name in IMAGES}
     seeds = sorted(rng.sample([777, 888, 999], rng.randrange(1, 4)))
-    return {name: seeds for name in IMAGES}
+    return dict.fromkeys(IMAGES, seeds)
 
 
 def _values(rng: random.Random, kind: str) -> float:
@@ -339,9 +342,10 @@ def _values(rng: random.Random, kind: str) -> float:
 
 
 def result_state(
-    benchmark: str, arch_str: str, dataset: str, seed: int, epochs: int, rng: random.Random
+    benchmark: str, arch_str: str, pair: tuple[str, int], epochs: int, rng: random.Random
 ) -> dict:
     """A ResultsCount state with gaps: points, tables and scalars may be missing."""
+    dataset, seed = pair
     last = epochs - rng.choice([0, 0, 0, 0, 1]) if epochs > 1 else 1
 
     def curve(kind: str, make: type = dict) -> dict:
@@ -408,7 +412,7 @@ def record(benchmark: str, index: int, hps: Sequence[str], rng: random.Random) -
             "arch_index": index,
             "arch_str": arch_str,
             "all_results": {
-                pair: result_state(benchmark, arch_str, *pair, ROUNDS[hp], rng) for pair in pairs
+                pair: result_state(benchmark, arch_str, pair, ROUNDS[hp], rng) for pair in pairs
             },
             "dataset_seed": seeds,
             "clear_net_done": True,
@@ -624,10 +628,14 @@ def nds(folder: Path, seed: int, stems: Sequence[str] = NDS_STEMS) -> Path:
             # Reruns and other seeds train the same networks again.
             family = shared.get(stem.split("_")[0])
             nets = family if family and "lr-wd" not in stem else [nds_net(stem, rng)]
-            jobs = [nds_job(net, stem, rng) for net in nets for _again in range(rng.randrange(1, 3))]
+            jobs = [
+                nds_job(net, stem, rng) for net in nets for _again in range(rng.randrange(1, 3))
+            ]
             document: object = jobs
             if stem.endswith("_reruns"):
                 document = shuffled(rng, {"top": jobs[1:], "mid": jobs[:1]})
-            text = json.dumps(document, indent=rng.choice([None, 1]), ensure_ascii=rng.random() < 0.5)
+            text = json.dumps(
+                document, indent=rng.choice([None, 1]), ensure_ascii=rng.random() < 0.5
+            )
             archive.writestr(f"nds_data/{stem}.json", text)
     return path

@@ -34,7 +34,9 @@ def made(tmp_path_factory):
     files = {"nb101": {"sample-a": (releases.nb101(out, 1), None)}}
     hps = {"nats_tss": ("12", "200"), "nats_sss": ("01", "12", "90")}
     for benchmark in ("nats_tss", "nats_sss"):
-        records = {i: releases.record(benchmark, i, hps[benchmark], rng) for i in INDEXES[benchmark]}
+        records = {
+            i: releases.record(benchmark, i, hps[benchmark], rng) for i in INDEXES[benchmark]
+        }
         members = releases.nats_dir(out, benchmark, records, rng)
         files[benchmark] = {
             "sample-dir": (members, "dir"),
