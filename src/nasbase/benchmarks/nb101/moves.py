@@ -32,7 +32,7 @@ def random_spec(rng: Random) -> Spec:
 
     Every edge is there or not and every label is one of three with equal chance, drawn again
     until the pruned cell belongs to the space (upstream's ``random_spec``). This is not uniform
-    over the distinct cells.
+    over the distinct cells: small ones come much more often.
     """
     while True:
         matrix = [[0] * MAX_VERTICES for _ in range(MAX_VERTICES)]

@@ -359,13 +359,14 @@ def _matrix(value: Any) -> Matrix:
 
 def _ops(value: Any) -> tuple[str, ...]:
     ops = value.split(",") if isinstance(value, str) else value
-    if not isinstance(ops, Sequence) or not all(isinstance(op, str) for op in ops):
+    ordered = hasattr(ops, "__getitem__") and not isinstance(ops, Mapping)  # also an array
+    if not ordered or not all(isinstance(op, str) for op in ops):
         raise SpaceError(
             "The operations are not labels.",
             expected=f"{INPUT}, then any of {', '.join(LABELS)}, then {OUTPUT}",
             found=repr(value)[:200],
         )
-    return tuple(ops)
+    return tuple(map(str, ops))  # numpy has strings of its own
 
 
 def _from_nni(arch: Mapping[str, Any]) -> tuple[Matrix, tuple[str, ...]]:

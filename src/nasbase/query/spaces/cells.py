@@ -109,8 +109,8 @@ class CellSpace(Space):
     def random_spec(self, rng: Random | int) -> cells.Spec:
         """A random matrix of seven vertices with operations, not pruned, as the paper draws them.
 
-        See `nasbase.benchmarks.nb101.moves.random_spec`. This is not uniform over the cells: for
-        that, draw from the architectures of a build.
+        See `nasbase.benchmarks.nb101.moves.random_spec`. Small cells come much more often than
+        others: for equal chances draw from the architectures of a build.
         """
         return moves.random_spec(generator(rng))
 
