@@ -30,6 +30,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
 
 realdata: $(READY)
+	mkdir -p build
 	NASBASE_REALDATA="$(abspath $(REALDATA))" $(BIN)/python -m pytest -m realdata --basetemp=build/realdata
 
 check: $(READY)

@@ -148,7 +148,7 @@ def _sample_options(given: argparse.Namespace, name: str, *, strict: bool) -> di
     wanted = {
         key: getattr(given, key)
         for key in ("form", "container", "version", "order", "schedules")
-        if getattr(given, key) is not None
+        if getattr(given, key) not in (None, "sorted")
     }
     useless = sorted(set(wanted) - set(SAMPLE_OPTIONS[name]))
     if useless and strict:

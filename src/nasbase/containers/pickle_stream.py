@@ -21,7 +21,7 @@ import numpy as np
 from nasbase.containers.float_map import FloatMap
 from nasbase.containers.pickle_body import Body, parse
 from nasbase.containers.pickle_window import LOOKAHEAD, Window
-from nasbase.containers.pickles import ALLOWED, MAX_TUPLES, Opaque, _RefusedError
+from nasbase.containers.pickles import ALLOWED, MAX_TUPLES, Opaque, RefusedError
 
 MAX_ENTRY = 1 << 25
 """Most bytes of one entry, or of what stands before or after all entries."""
@@ -162,7 +162,7 @@ class EntryStream:
         self._started = True
         try:
             yield from self._walk()
-        except _RefusedError as refused:
+        except RefusedError as refused:
             self._window.fail(
                 refused.what,
                 at=self._at,
@@ -240,7 +240,7 @@ class EntryStream:
         memo, value = self._memo, self._stack[-1]
         counter = self._memo_base + len(memo)
         if index != counter:
-            raise _RefusedError(
+            raise RefusedError(
                 "A pickle numbers its objects in an unknown way.", expected=counter, found=index
             )
         kind = type(value)
@@ -271,7 +271,7 @@ class EntryStream:
             return self._early[index]
         at = bisect_left(self._kept_index, index)
         if at == len(self._kept) or self._kept_index[at] != index:
-            raise _RefusedError(
+            raise RefusedError(
                 "A record refers to an object of another record.",
                 expected="references to strings, names and numpy types only",
                 found=f"memo index {index}, and this record begins at {self._memo_base}",
@@ -283,7 +283,7 @@ class EntryStream:
         if type(value) is not str:
             self._slots.pop(id(value), None)
             if value is self._top or value is self._target:
-                raise _RefusedError("A record refers to the whole release.")
+                raise RefusedError("A record refers to the whole release.")
         self._stack.append(value)
 
     # ------------------------------------------------------------------ dictionaries
@@ -294,7 +294,7 @@ class EntryStream:
             self._top = value
         elif stack and stack[-1] == self._key and self._is_top_key():
             if self._target is not None:
-                raise _RefusedError(f"A pickle has two items {self._key!r}.")
+                raise RefusedError(f"A pickle has two items {self._key!r}.")
             self._target = value
             self._starts = [self._window.here]
         stack.append(value)
@@ -371,7 +371,7 @@ class EntryStream:
             keys = before.keys_tuple + keys
             values = np.concatenate([before.values_array, values])
             if len(set(keys)) < len(keys):
-                raise _RefusedError("A pickle gives a key of a dictionary twice.")
+                raise RefusedError("A pickle gives a key of a dictionary twice.")
         self._place(FloatMap(keys, values), slot)
         self._slots[id(self._stack[-1])] = slot
         return True
@@ -386,11 +386,11 @@ class EntryStream:
         target = self._stack[-1]
         if isinstance(target, FloatMap):
             if id(target) not in self._slots:
-                raise _RefusedError("A pickle adds items to a dictionary that is finished.")
+                raise RefusedError("A pickle adds items to a dictionary that is finished.")
             self._place(dict(target), self._slots.pop(id(target)))
             target = self._stack[-1]
         if not isinstance(target, dict) or len(items) % 2:
-            raise _RefusedError("A pickle sets items of something that is no dictionary.")
+            raise RefusedError("A pickle sets items of something that is no dictionary.")
         target.update(zip(items[::2], items[1::2], strict=True))
 
     def _setitems(self) -> None:
@@ -398,7 +398,7 @@ class EntryStream:
         if self._stack is self._items and outer[-1] is self._target:
             items = self._pop_mark()
             if len(items) % 2:
-                raise _RefusedError("A record has a key and no value.")
+                raise RefusedError("A record has a key and no value.")
             self._finish(self._at, items)
             self._items = None
             self._starts = [self._window.here]
@@ -418,7 +418,7 @@ class EntryStream:
     # ------------------------------------------------------------------ opcodes
 
     def _unknown(self) -> None:
-        raise _RefusedError(
+        raise RefusedError(
             "A pickle holds an opcode that no release contains.",
             found=f"0x{self._window.data[self._window.pos - 1]:02x}",
         )
@@ -446,7 +446,7 @@ class EntryStream:
     def _op_proto(self) -> None:
         version = self._uint1()
         if not 2 <= version <= 5:
-            raise _RefusedError("Unknown pickle protocol.", expected="2 to 5", found=version)
+            raise RefusedError("Unknown pickle protocol.", expected="2 to 5", found=version)
 
     def _op_frame(self) -> None:
         self._window.enter_frame()
@@ -454,7 +454,7 @@ class EntryStream:
     def _op_stop(self) -> None:
         value = self._stack.pop()
         if self._stack or self._outer or (value is not self._top and self._target is not None):
-            raise _RefusedError("A pickle ends with something left over.")
+            raise RefusedError("A pickle ends with something left over.")
         self._window.finish_frame()
         self._stopped = True
         self.end = self._window.offset(self._window.here)
@@ -543,20 +543,20 @@ class EntryStream:
 
     def _extend(self, items: list[Any]) -> None:
         if not isinstance(self._stack[-1], list):
-            raise _RefusedError("A pickle appends to something that is no list.")
+            raise RefusedError("A pickle appends to something that is no list.")
         self._stack[-1].extend(items)
 
     def _op_additems(self) -> None:
         items = self._pop_mark()
         if not isinstance(self._stack[-1], set):
-            raise _RefusedError("A pickle adds to something that is no set.")
+            raise RefusedError("A pickle adds to something that is no set.")
         self._stack[-1].update(items)
 
     def _push_tuple(self, size: int) -> None:
         # Nested without end, they overflow the C stack when they are hashed.
         self._tuples += 1
         if self._tuples > MAX_TUPLES or size > len(self._stack):
-            raise _RefusedError("A record holds too many tuples, or one is incomplete.")
+            raise RefusedError("A record holds too many tuples, or one is incomplete.")
         first = len(self._stack) - size
         self._stack[first:] = [tuple(self._stack[first:])]
 
@@ -586,7 +586,7 @@ class EntryStream:
         window.ensure(MAX_NAME)
         end = window.data.find(b"\n", window.pos, window.pos + MAX_NAME)
         if end < 0:
-            raise _RefusedError("A pickle holds a name that does not end.")
+            raise RefusedError("A pickle holds a name that does not end.")
         return window.take(end + 1 - window.pos)[:-1].decode()
 
     def _op_stack_global(self) -> None:
@@ -595,7 +595,7 @@ class EntryStream:
 
     def _push_allowed(self, module: object, name: object) -> None:
         if (module, name) not in ALLOWED:
-            raise _RefusedError(
+            raise RefusedError(
                 "A pickle asks for a name that no release contains.",
                 expected=", ".join(sorted({f"{m}.{n}" for m, n in ALLOWED if m != "torch"})),
                 found=f"{module}.{name}"[:200],
@@ -605,7 +605,7 @@ class EntryStream:
     def _op_reduce(self) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
         if type(function) not in _KEPT_TYPES or not isinstance(arguments, tuple):
-            raise _RefusedError("A pickle calls something that is no function.")
+            raise RefusedError("A pickle calls something that is no function.")
         made = function(*arguments)
         if isinstance(made, dict) and not made:
             self._push_dict(made)

@@ -25,7 +25,7 @@ from nasbase.errors import RawDataError
 _REPLACE_FILE = "Compare the file's digest with the published one and fetch it again."
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """Something in a pickle that no release contains; `load` says where."""
 
     def __init__(self, what: str, *, expected: object = None, found: object = None) -> None:
@@ -52,7 +52,7 @@ class Opaque:
         return f"<opaque {self.name}>"
 
     def __setstate__(self, state: object) -> None:
-        raise _RefusedError(f"A pickle tries to set the state of {self.name}.", found=type(state))
+        raise RefusedError(f"A pickle tries to set the state of {self.name}.", found=type(state))
 
 
 class _Global:
@@ -67,7 +67,7 @@ class _Global:
         return self._function(*arguments)
 
     def __setstate__(self, state: object) -> None:
-        raise _RefusedError("A pickle tries to change a function.", found=type(state))
+        raise RefusedError("A pickle tries to change a function.", found=type(state))
 
 
 class _Ordered(dict):
@@ -78,7 +78,7 @@ class _Ordered(dict):
     def __setstate__(self, state: object) -> None:
         # PyTorch's state dicts carry their versions as an attribute; nothing else is known.
         if not isinstance(state, dict) or set(state) != {"_metadata"}:
-            raise _RefusedError(
+            raise RefusedError(
                 "A pickle sets attributes of an OrderedDict.",
                 expected="none, or _metadata",
                 found=sorted(map(str, state)) if isinstance(state, dict) else type(state).__name__,
@@ -95,7 +95,7 @@ class _DType:
 
     def __init__(self, code: object, _align: object = 0, _copy: object = 1) -> None:
         if code not in _SCALARS:  # 'O' would make bytes into pointers
-            raise _RefusedError(
+            raise RefusedError(
                 "A pickle uses a numpy type that no release contains.",
                 expected=", ".join(_SCALARS),
                 found=repr(code),
@@ -105,21 +105,21 @@ class _DType:
 
     def __setstate__(self, state: tuple) -> None:
         if not (isinstance(state, tuple) and len(state) == 8 and state[1] in ("<", ">")):
-            raise _RefusedError("A numpy type has an unknown state.", found=repr(state)[:200])
+            raise RefusedError("A numpy type has an unknown state.", found=repr(state)[:200])
         if state[2:5] != (None, None, None):
-            raise _RefusedError("A numpy type has fields.", found=repr(state)[:200])
+            raise RefusedError("A numpy type has fields.", found=repr(state)[:200])
         self._order = state[1]
 
     def value(self, raw: object) -> float | int:
         """The number that ``raw`` holds."""
         if not isinstance(raw, bytes):
-            raise _RefusedError("A numpy scalar is not made of bytes.", found=type(raw).__name__)
+            raise RefusedError("A numpy scalar is not made of bytes.", found=type(raw).__name__)
         return struct.unpack(self._order + self._code, raw)[0]
 
 
 def _scalar(dtype: object, raw: object) -> float | int:
     if not isinstance(dtype, _DType):
-        raise _RefusedError("A numpy scalar has no numpy type.", found=type(dtype).__name__)
+        raise RefusedError("A numpy scalar has no numpy type.", found=type(dtype).__name__)
     return dtype.value(raw)
 
 
@@ -130,7 +130,7 @@ def _ordered(pairs: Any = ()) -> _Ordered:
 def _encode(text: object, encoding: object) -> bytes:
     # Protocol 2 has no bytes: it stores them as text and calls _codecs.encode(text, 'latin1').
     if not isinstance(text, str) or encoding != "latin1":
-        raise _RefusedError(
+        raise RefusedError(
             "A pickle calls _codecs.encode for something else than bytes.",
             expected="(text, 'latin1')",
             found=f"({type(text).__name__}, {encoding!r})"[:200],
@@ -168,7 +168,7 @@ class AllowListUnpickler(pickle.Unpickler):
         try:
             return ALLOWED[module, name]
         except KeyError:
-            raise _RefusedError(
+            raise RefusedError(
                 "A pickle asks for a name that no release contains.",
                 expected=", ".join(sorted({f"{m}.{n}" for m, n in ALLOWED if m != "torch"})),
                 found=f"{module}.{name}",
@@ -241,7 +241,7 @@ def load(source: bytes | BinaryIO, *, where: object) -> Any:
     try:
         _refuse_bombs(data)
         loaded = AllowListUnpickler(stream).load()
-    except _RefusedError as refused:
+    except RefusedError as refused:
         raise RawDataError(
             refused.what,
             where=where,
@@ -279,13 +279,13 @@ def _refuse_bombs(data: bytes) -> None:
         tuples += op.name.startswith("TUPLE")
         # The unpickler makes room for every index below, and no object is smaller than a byte.
         if op.name in ("PUT", "LONG_BINPUT") and int(argument or 0) > len(data):
-            raise _RefusedError(
+            raise RefusedError(
                 "A pickle numbers more objects than it can hold.",
                 expected=f"at most {len(data)}",
                 found=argument,
             )
     if tuples > MAX_TUPLES:
-        raise _RefusedError(
+        raise RefusedError(
             "A pickle holds too many tuples.", expected=f"at most {MAX_TUPLES}", found=tuples
         )
 

@@ -11,14 +11,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from nasbase.benchmarks.nats_common import facts
-from nasbase.benchmarks.nats_common.datasets import DATASETS, EPOCHS
+from nasbase.benchmarks.nats_common.datasets import DATASETS
+from nasbase.benchmarks.nats_common.release import (
+    REPORT,
+    add_records,
+    check_complete,
+    check_entry,
+    check_evaluated,
+    check_keys,
+    check_listed,
+    check_total,
+    only_file,
+)
 from nasbase.benchmarks.room import Batch, Facts, Plan, Progress, RawFile, RawRelease, Room
-from nasbase.errors import IncompleteReleaseError, RawDataError
+from nasbase.errors import RawDataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from nasbase.benchmarks.nats_common.record import TrialRows
     from nasbase.checks.check import Check
     from nasbase.containers.tar_index import Member
 
@@ -26,8 +36,7 @@ MEMBERS = re.compile(r"(meta|\d{1,6})\.pickle\.pbz2")
 """Names of an archive's files: upstream reads ``000011.pickle.pbz2`` and ``11.pickle.pbz2``."""
 
 META = "meta.pickle.pbz2"
-HEAD_KEYS = frozenset(("meta_archs", "total_archs", "evaluated_indexes"))
-"""What stands beside the records, in the archives' meta and in the benchmark file."""
+FORMS = "a tar, a directory or a pickle: one of them"
 
 BATCH_BYTES = 64 << 20
 MEMBER_LIMIT = 256 << 20
@@ -35,8 +44,6 @@ MEMBER_LIMIT = 256 << 20
 
 STREAM_RATIO = 64
 """Most bytes that a byte of the benchmark file may unpack to; really about 4."""
-
-_REPORT = "If the file's digest is the published one, please report it."
 
 
 class TableRoom(Room):
@@ -114,7 +121,7 @@ class ArchiveRoom(TableRoom):
 
     def plan(self, raw: RawRelease, shards: int) -> Plan:
         """Cut an archive into ranges of members; the large pickle is one shard."""
-        file = _only_file(raw)
+        file = only_file(raw, FORMS)
         if file.form == "pickle":
             whole = () if raw.partial else (("architectures", len(self.enumeration())),)
             return Plan([{"stream": True}, *({} for _ in range(shards - 1))], dict(whole))
@@ -141,7 +148,7 @@ class ArchiveRoom(TableRoom):
                     where=file.name,
                     expected=f"one member for architecture {index}",
                     found=f"{found[index].name} and {member.name}",
-                    todo=_REPORT,
+                    todo=REPORT,
                 )
             found[index] = member
         if meta is None:
@@ -159,55 +166,23 @@ class ArchiveRoom(TableRoom):
         return sorted(found.items())
 
     def _check_meta(self, meta: Any, where: str) -> None:
-        """``meta_archs`` is the space; without this, indexes would mean other architectures."""
-        if not isinstance(meta, Mapping) or not meta.keys() >= HEAD_KEYS:
-            raise RawDataError(
-                "The list of architectures has another structure.",
-                where=where,
-                expected=f"a dict with {', '.join(sorted(HEAD_KEYS))}",
-                found=sorted(map(str, meta))[:10] if isinstance(meta, Mapping) else type(meta),
-                todo=_REPORT,
-            )
-        listed, strings = meta["meta_archs"], self.enumeration()
-        if not isinstance(listed, list) or tuple(listed) != tuple(strings):
-            raise RawDataError(
-                "The release lists other architectures than its space.",
-                where=f"{where}, meta_archs",
-                expected=f"the {len(strings)} architectures of {self.title}",
-                found=_first_difference(listed, strings),
-                todo=_REPORT,
-            )
-        if meta["total_archs"] != len(strings):
-            raise RawDataError(
-                "The release counts other architectures than it lists.",
-                where=f"{where}, total_archs",
-                expected=len(strings),
-                found=repr(meta["total_archs"])[:200],
-                todo=_REPORT,
-            )
+        strings = self.enumeration()
+        check_keys(meta, where)
+        check_listed(meta["meta_archs"], strings, self.title, where)
+        check_total(meta["total_archs"], {len(strings)}, where)
 
     def _check_complete(self, raw: RawRelease, found: Iterable[int], file: RawFile) -> None:
         size = len(self.enumeration())
-        present = set(found)
-        outside = sorted(present - set(range(size)))
+        outside = sorted(set(found) - set(range(size)))
         if outside:
             raise RawDataError(
                 "A release holds an architecture outside its space.",
                 where=file.name,
                 expected=f"indexes 0 to {size - 1}",
                 found=outside[:5],
-                todo=_REPORT,
+                todo=REPORT,
             )
-        if not present or (len(present) < size and not raw.partial):
-            missing = sorted(set(range(size)) - present)
-            raise IncompleteReleaseError(
-                f"{raw.where} holds fewer architectures than its space.",
-                where=file.name,
-                expected=f"{size} architectures",
-                found=f"{len(present)}; the first missing indexes are {missing[:5]}",
-                todo="Fetch the whole release, or declare it partial: "
-                "snakemake --config partial=true.",
-            )
+        check_complete(raw, set(found), size, file.name)
 
     def decode(self, raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
         """Members, or entries of the large pickle, as batches of some 64 MB."""
@@ -215,7 +190,7 @@ class ArchiveRoom(TableRoom):
 
         if not shard:
             return
-        file = _only_file(raw)
+        file = only_file(raw, FORMS)
         rows = TrialRows(self.name, self.enumeration())
         records = self._entries(raw, file) if shard.get("stream") else self._read(file, shard)
         indexes: list[int] = []
@@ -223,7 +198,9 @@ class ArchiveRoom(TableRoom):
         for index, record, source_file in records:
             if source_file != file.name:
                 position = 0
-            position += self._add(rows, index, record, source_file, position)
+            position += add_records(
+                rows, index, record, hps=self.hps, source_file=source_file, position=position
+            )
             indexes.append(index)
             if rows.nbytes >= BATCH_BYTES:
                 yield Batch(self.architecture_rows(indexes), rows.flush())
@@ -251,41 +228,12 @@ class ArchiveRoom(TableRoom):
             seen: set[int] = set()
             size = len(self.enumeration())
             for entry in stream:
-                index = entry.key
-                if type(index) is not int or not 0 <= index < size or index in seen:
-                    raise RawDataError(
-                        "A benchmark file has an entry that is no architecture's, or a second one.",
-                        where=f"{file.name}, byte {entry.start} of its contents",
-                        expected=f"each index from 0 to {size - 1} once",
-                        found=repr(index)[:200],
-                        todo=_REPORT,
-                    )
-                seen.add(index)
-                yield index, entry.value, file.name
+                where = f"{file.name}, byte {entry.start} of its contents"
+                check_entry(entry.key, seen, size, where)
+                yield entry.key, entry.value, file.name
             self._check_meta(stream.head, file.name)
             self._check_complete(raw, seen, file)
-            _check_evaluated(stream.head["evaluated_indexes"], seen, file)
-
-    def _add(
-        self, rows: TrialRows, index: int, record: Any, source_file: str, position: int
-    ) -> int:
-        """Add the records of all schedules of one architecture; the number of trials."""
-        if not isinstance(record, Mapping) or not record or not record.keys() <= set(self.hps):
-            raise RawDataError(
-                "An architecture has other schedules than its space.",
-                where=f"{source_file}, architecture {index}",
-                expected=", ".join(self.hps),
-                found=", ".join(map(repr, record))[:200]
-                if isinstance(record, Mapping)
-                else type(record).__name__,
-                todo=_REPORT,
-            )
-        added = 0
-        for hp, state in record.items():
-            added += rows.add(
-                index, EPOCHS[hp], state, source_file=source_file, first_pos=position + added
-            )
-        return added
+            check_evaluated(stream.head["evaluated_indexes"], (set(), seen), file.name)
 
     # ------------------------------------------------------------------ sample releases
 
@@ -309,18 +257,6 @@ class ArchiveRoom(TableRoom):
             options=options,
             progress=progress,
         )
-
-
-def _only_file(raw: RawRelease) -> RawFile:
-    if len(raw.files) != 1:
-        raise RawDataError(
-            f"{raw.where} is one file.",
-            where=raw.where,
-            expected="a tar, a directory or a pickle: one of them",
-            found=", ".join(file.name for file in raw.files) or "no file",
-            todo="Give the release's files one form each in the sources table.",
-        )
-    return raw.files[0]
 
 
 def _as_shard(members: Sequence[tuple[int, Member]]) -> dict[str, Any]:
@@ -348,25 +284,3 @@ def _bounded(compressed: BinaryIO, file: RawFile) -> BinaryIO:
     size = os.fstat(compressed.fileno()).st_size
     limit = MEMBER_LIMIT + STREAM_RATIO * size
     return io.BufferedReader(BoundedBz2(compressed, limit=limit, where=file.name), 1 << 20)
-
-
-def _check_evaluated(evaluated: Any, seen: set[int], file: RawFile) -> None:
-    # The archives' meta has an empty set here, the benchmark file one of all its indexes.
-    plain = isinstance(evaluated, set | list) and all(type(i) is int for i in evaluated)
-    if not plain or set(evaluated) not in (set(), seen):
-        raise RawDataError(
-            "evaluated_indexes does not list the entries of its file.",
-            where=file.name,
-            expected=f"{len(seen)} indexes",
-            found=f"{len(evaluated)} indexes" if hasattr(evaluated, "__len__") else evaluated,
-            todo=_REPORT,
-        )
-
-
-def _first_difference(listed: Any, strings: Sequence[str]) -> str:
-    if not isinstance(listed, list):
-        return type(listed).__name__
-    for index, (one, other) in enumerate(zip(listed, strings, strict=False)):
-        if one != other:
-            return f"at index {index} {one!r} instead of {other!r}"[:400]
-    return f"{len(listed)} architectures"

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nasbase.benchmarks.nats_common import topology
-from nasbase.benchmarks.nats_common.datasets import EPOCHS
+from nasbase.benchmarks.nats_common.release import (
+    REPORT,
+    add_records,
+    check_complete,
+    check_entry,
+    check_evaluated,
+    check_keys,
+    check_listed,
+    check_total,
+    first_difference,
+    only_file,
+)
 from nasbase.benchmarks.nats_common.room import TableRoom
 from nasbase.benchmarks.room import Batch, Plan, Progress, RawFile, RawRelease
-from nasbase.errors import IncompleteReleaseError, RawDataError
-
-if TYPE_CHECKING:
-    from nasbase.benchmarks.nats_common.record import TrialRows
+from nasbase.errors import RawDataError
 
 BATCH_BYTES = 32 << 20
-HEAD_KEYS = frozenset(("meta_archs", "total_archs", "evaluated_indexes"))
 HPS = ("full", "less")
 """Names of an architecture's records: the schedules of 200 and of 12 epochs."""
 
-_REPORT = "If the file's digest is the published one, please report it."
+TITLE = "NAS-Bench-201"
+FORM = "a file of torch.save (.pth)"
 
 
 class NasBench201(TableRoom):
     """15,625 cells, trained for 12 and for 200 epochs."""
 
     name = "nb201"
-    title = "NAS-Bench-201"
+    title = TITLE
     aliases = ("nasbench201",)
     space_size = topology.SIZE
     max_shards = 1
@@ -56,13 +64,13 @@ class NasBench201(TableRoom):
         from nasbase.containers.pickle_stream import EntryStream
         from nasbase.containers.torch_file import locate
 
-        file = _only_file(raw)
+        file = only_file(raw, FORM)
         with locate(file.path).open() as stream:
             entries = EntryStream(stream, where=file.name)
             if next(iter(entries), None) is None:
-                _check_complete(raw, file, set())
+                check_complete(raw, set(), topology.SIZE, file.name)
             if "meta_archs" in entries.head and not raw.partial:
-                _check_listed(entries.head["meta_archs"], file)
+                check_listed(entries.head["meta_archs"], topology.enumeration(), TITLE, file.name)
         expected = {} if raw.partial else {"architectures": topology.SIZE}
         return Plan([{"stream": True}, *({} for _ in range(shards - 1))], expected)
 
@@ -74,7 +82,7 @@ class NasBench201(TableRoom):
 
         if not shard:
             return
-        file = _only_file(raw)
+        file = only_file(raw, FORM)
         found = locate(file.path)
         rows = TrialRows(self.name, topology.enumeration())
         indexes: list[int] = []
@@ -84,8 +92,16 @@ class NasBench201(TableRoom):
             entries = EntryStream(stream, where=file.name)
             for entry in entries:
                 where = f"{file.name}, byte {entry.start} of its pickle"
-                _check_index(entry.key, seen, where)
-                position += _add(rows, entry.key, entry.value, file, position)
+                check_entry(entry.key, seen, topology.SIZE, where)
+                position += add_records(
+                    rows,
+                    entry.key,
+                    entry.value,
+                    hps=HPS,
+                    required=HPS,
+                    source_file=file.name,
+                    position=position,
+                )
                 indexes.append(entry.key)
                 if rows.nbytes >= BATCH_BYTES:
                     yield Batch(self.architecture_rows(indexes), rows.flush())
@@ -94,7 +110,7 @@ class NasBench201(TableRoom):
             yield Batch(self.architecture_rows(indexes), rows.flush())
         assert entries.end is not None  # the stream ends with its pickle  # noqa: S101
         found.check_end(entries.end)
-        _check_complete(raw, file, seen)
+        check_complete(raw, seen, topology.SIZE, file.name)
         _check_head(raw, file, entries.head, seen)
 
     # ------------------------------------------------------------------ sample releases
@@ -120,115 +136,20 @@ class NasBench201(TableRoom):
         )
 
 
-def _only_file(raw: RawRelease) -> RawFile:
-    if len(raw.files) != 1:
-        raise RawDataError(
-            f"{raw.where} is one file.",
-            where=raw.where,
-            expected="a file of torch.save (.pth)",
-            found=", ".join(file.name for file in raw.files) or "no file",
-            todo="Give the release one file in the sources table.",
-        )
-    return raw.files[0]
-
-
-def _add(rows: TrialRows, index: int, record: Any, file: RawFile, position: int) -> int:
-    """Add both records of one architecture, in stored order; the number of trials."""
-    if not isinstance(record, Mapping) or set(record) != set(HPS):
-        keys = list(map(repr, record)) if isinstance(record, Mapping) else type(record).__name__
-        raise RawDataError(
-            "An architecture does not have the two records of NAS-Bench-201.",
-            where=f"{file.name}, architecture {index}",
-            expected=", ".join(HPS),
-            found=str(keys)[:200],
-            todo=_REPORT,
-        )
-    added = 0
-    for hp, state in record.items():
-        added += rows.add(
-            index, EPOCHS[hp], state, source_file=file.name, first_pos=position + added
-        )
-    return added
-
-
 # ---------------------------------------------------------------------------------------------
 # checks of a whole file
 
 
-def _check_index(index: Any, seen: set[int], where: str) -> None:
-    if type(index) is not int or not 0 <= index < topology.SIZE or index in seen:
-        raise RawDataError(
-            "A file has an entry that is no architecture's, or a second one.",
-            where=where,
-            expected=f"each index from 0 to {topology.SIZE - 1} once",
-            found=repr(index)[:200],
-            todo=_REPORT,
-        )
-    seen.add(index)
-
-
-def _check_complete(raw: RawRelease, file: RawFile, seen: set[int]) -> None:
-    if len(seen) == topology.SIZE or (seen and raw.partial):
-        return
-    missing = sorted(set(range(topology.SIZE)) - seen)
-    raise IncompleteReleaseError(
-        f"{raw.where} holds fewer architectures than its space.",
-        where=file.name,
-        expected=f"{topology.SIZE} architectures",
-        found=f"{len(seen)}; the first missing indexes are {missing[:5]}",
-        todo="Fetch the whole release, or declare it partial: snakemake --config partial=true.",
-    )
-
-
 def _check_head(raw: RawRelease, file: RawFile, head: Mapping[Any, Any], seen: set[int]) -> None:
     """What stands beside the records must agree with them."""
-    if not head.keys() >= HEAD_KEYS:
-        raise RawDataError(
-            "A file lacks a part of NAS-Bench-201.",
-            where=file.name,
-            expected=", ".join(sorted(HEAD_KEYS)),
-            found=", ".join(sorted(map(str, head)))[:200],
-            todo=_REPORT,
-        )
+    check_keys(head, file.name)
     listed = head["meta_archs"]
     if raw.partial:
         _check_listed_in_part(listed, file, seen)
     else:
-        _check_listed(listed, file)
-    if head["total_archs"] not in (len(listed), topology.SIZE):
-        raise RawDataError(
-            "The release counts other architectures than it lists.",
-            where=f"{file.name}, total_archs",
-            expected=len(listed),
-            found=repr(head["total_archs"])[:200],
-            todo=_REPORT,
-        )
-    evaluated = head["evaluated_indexes"]
-    same = isinstance(evaluated, list | set) and len(evaluated) == len(seen)
-    if not same or set(map(repr, evaluated)) != set(map(repr, seen)):
-        raise RawDataError(
-            "evaluated_indexes does not list the entries of its file.",
-            where=f"{file.name}, evaluated_indexes",
-            expected=f"{len(seen)} indexes, each once",
-            found=f"{len(evaluated)} indexes"
-            if isinstance(evaluated, list | set)
-            else type(evaluated).__name__,
-            todo=_REPORT,
-        )
-
-
-def _check_listed(listed: Any, file: RawFile) -> None:
-    """``meta_archs`` is the space; without this, indexes would mean other architectures."""
-    strings = topology.enumeration()
-    if isinstance(listed, list) and tuple(listed) == strings:
-        return
-    raise RawDataError(
-        "The release lists other architectures than its space.",
-        where=f"{file.name}, meta_archs",
-        expected=f"the {len(strings)} architectures of NAS-Bench-201",
-        found=_first_difference(listed, strings),
-        todo=_REPORT,
-    )
+        check_listed(listed, topology.enumeration(), TITLE, file.name)
+    check_total(head["total_archs"], {len(listed), topology.SIZE}, file.name)
+    check_evaluated(head["evaluated_indexes"], (seen,), file.name)
 
 
 def _check_listed_in_part(listed: Any, file: RawFile, seen: set[int]) -> None:
@@ -246,15 +167,6 @@ def _check_listed_in_part(listed: Any, file: RawFile, seen: set[int]) -> None:
         "The release lists other architectures than it holds.",
         where=f"{file.name}, meta_archs",
         expected=f"the architectures of NAS-Bench-201, or the {len(seen)} of this file",
-        found=_first_difference(listed, strings),
-        todo=_REPORT,
+        found=first_difference(listed, strings),
+        todo=REPORT,
     )
-
-
-def _first_difference(listed: Any, strings: Sequence[str]) -> str:
-    if not isinstance(listed, list):
-        return type(listed).__name__
-    for index, (one, other) in enumerate(zip(listed, strings, strict=False)):
-        if one != other:
-            return f"at index {index} {one!r} instead of {other!r}"[:400]
-    return f"{len(listed)} architectures"
