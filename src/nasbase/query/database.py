@@ -52,7 +52,7 @@ class Database:
         return self.connection().execute(sql, parameters).fetchone()
 
     def connection(self) -> sqlite3.Connection:
-        """This thread's connection."""
+        """The connection of this thread."""
         if os.getpid() != self._pid:  # a fork: its connections belong to the parent
             _inherited.append(self._local)
             self._local, self._pid = threading.local(), os.getpid()

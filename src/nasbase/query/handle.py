@@ -1,5 +1,7 @@
 """The handle that `nasbase.open` returns."""
 
+# ruff: noqa: S608 - names in queries come from the catalogue of columns, values are parameters
+
 from __future__ import annotations
 
 import random
@@ -9,11 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nasbase.errors import QueryError
-from nasbase.query import vocabulary
+from nasbase.query import explain, filters, points, vocabulary
+from nasbase.query.curves import points_of
 from nasbase.query.database import Database
 from nasbase.query.results import (
     Architecture,
     Architectures,
+    Complexity,
+    Curve,
+    Described,
+    Description,
     Frame,
     Mean,
     Means,
@@ -21,15 +28,23 @@ from nasbase.query.results import (
     Row,
     Trial,
     Trials,
+    Value,
 )
 from nasbase.query.vocabulary import Answered, unknown
 from nasbase.store.series_blob import decode_one
-from nasbase.tables.catalogue import CONFIGURATION_COLUMNS, series, tables
+from nasbase.tables.catalogue import series, tables
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
+    from nasbase.query.analysis import Ecdf, Front, Missing, RankCorrelation, Values
+    from nasbase.query.filters import Predicate
+    from nasbase.query.objective import Objective
+    from nasbase.query.ranking import Ranking, Rule
+    from nasbase.query.simulator import Simulator
     from nasbase.query.spaces import Space
+    from nasbase.query.table import LazyTable
 
 Arch = Any
 """An architecture in any encoding of its space, or a row that names one."""
@@ -37,9 +52,6 @@ Arch = Any
 _KINDS: Mapping[str, type[Row]] = {"trials": Trial, "means": Mean, "architectures": Architecture}
 _TEXT = {"nb101": "hash", "nb201": "arch_str", "nats_tss": "arch_str", "nats_sss": "arch_str"}
 """Column of ``architectures`` that holds the canonical text (nds composes it)."""
-
-CONFIGURATION = tuple(column.name for column in CONFIGURATION_COLUMNS)
-"""What tells configurations of one NDS architecture apart."""
 
 
 class Benchmark:
@@ -56,6 +68,10 @@ class Benchmark:
         Where it lies.
     manifest
         Everything that was recorded about the build.
+    series
+        Names of what was recorded along each training, and their order in a blob.
+    subject
+        What was trained and is averaged: ``arch_id``; NDS: ``config_id``.
     """
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -68,9 +84,9 @@ class Benchmark:
         self.partial: bool = manifest["partial"]
         identity = {"benchmark": self.name, "version": self.version}
         self.database = Database(folder / f"{self.name}.sqlite", identity, manifest["schema"])
-        self._series = {column.name: i for i, column in enumerate(series(self.name))}
-        self._subject = "config_id" if self.name == "nds" else "arch_id"
-        self._answered: dict[tuple[str, str], Answered] = {}
+        self.series = {column.name: i for i, column in enumerate(series(self.name))}
+        self.subject = "config_id" if self.name == "nds" else "arch_id"
+        self._answered: dict[tuple[str, str | None], Answered] = {}
 
     # ------------------------------------------------------------------ identity
 
@@ -147,17 +163,22 @@ class Benchmark:
     @cached_property
     def trainings(self) -> Mapping[str, tuple[int, ...]]:
         """Schedules (lengths in epochs) that each data set was trained with."""
-        found: dict[str, tuple[int, ...]] = {}
-        at: tuple | None = ("", -1)
-        # Jumps along the index from one pair to the next; DISTINCT would read all of it.
-        while at := self.database.row(
-            "SELECT dataset, num_epochs FROM means WHERE (dataset, num_epochs) > (?, ?) "
-            "ORDER BY dataset, num_epochs LIMIT 1",
-            at,
-        ):
-            found[at[0]] = (*found.get(at[0], ()), at[1])
+        next_dataset = "SELECT min(dataset) FROM means WHERE dataset > ?"
+        next_epochs = "SELECT min(num_epochs) FROM means WHERE dataset = ? AND num_epochs > ?"
+        found = {
+            dataset: tuple(self._jumps(next_epochs, (dataset,), -1))
+            for dataset in self._jumps(next_dataset, (), "")
+        }
         order = [name for name in vocabulary.ROLES[self.name] if name in found]
         return {name: found[name] for name in [*order, *sorted(set(found) - set(order))]}
+
+    def _jumps(self, sql: str, parameters: tuple, at: Any) -> Iterator[Any]:
+        """Different values along an index: from one to the next, where DISTINCT would read all."""
+        while True:
+            (at,) = self.database.rows(sql, (*parameters, at))[0]
+            if at is None:
+                return
+            yield at
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -172,6 +193,8 @@ class Benchmark:
     @cached_property
     def seeds(self) -> tuple[int, ...]:
         """Random seeds of the trainings; none for NAS-Bench-101, which did not record them."""
+        if self.name == "nb101":
+            return ()
         found = self.database.rows("SELECT DISTINCT seed FROM trials WHERE seed IS NOT NULL")
         return tuple(sorted(seed for (seed,) in found))
 
@@ -198,7 +221,7 @@ class Benchmark:
         where = " AND ".join(f'"{name}" = ?' for name in wanted) or "1"
         rows = self.database.rows(
             'SELECT "table", key, "column", kind, code, sentence, value, reference FROM notes '
-            f"WHERE {where} ORDER BY note_id",  # noqa: S608 - names from above
+            f"WHERE {where} ORDER BY note_id",
             tuple(wanted.values()),
         )
         return tuple(map(Note._make, rows))
@@ -226,7 +249,7 @@ class Benchmark:
             if isinstance(arch, Row):
                 arch = self._named_by(arch)
             if type(arch) is int or (hasattr(arch, "__index__") and _is_index(arch)):
-                return self._present(arch.__index__())
+                return self.present(arch.__index__())
             if isinstance(arch, str) and (found := self._by_text(arch)) is not None:
                 return found
         text = self.space.encode(arch, format)
@@ -242,7 +265,8 @@ class Benchmark:
             return row.arch_id
         return bench[row.arch_id].text
 
-    def _present(self, arch_id: int) -> int:
+    def present(self, arch_id: int) -> int:
+        """The same index, if the build holds it (`QueryError`)."""
         if self.database.row("SELECT 1 FROM architectures WHERE arch_id = ?", (arch_id,)) is None:
             raise self._absent(arch_id)
         return arch_id
@@ -250,18 +274,21 @@ class Benchmark:
     def _by_text(self, text: str) -> int | None:
         if self.name == "nds":
             return self._network(text)
-        sql = f"SELECT arch_id FROM architectures WHERE {_TEXT[self.name]} = ?"  # noqa: S608
+        sql = f"SELECT arch_id FROM architectures WHERE {_TEXT[self.name]} = ?"
         row = self.database.row(sql, (text,))
         return row[0] if row else None
 
     def _network(self, text: str) -> int | None:
-        """NDS: canonical texts are not stored as one column, so they are indexed on first use."""
-        return self._networks.get(text)
-
-    @cached_property
-    def _networks(self) -> Mapping[str, int]:
-        rows = self.database.rows("SELECT * FROM architectures")
-        return {self.text_of(row): row[0] for row in rows}
+        """NDS: indexes are ranks of canonical texts, so a text is found by bisection."""
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            row = self.database.rows("SELECT * FROM architectures WHERE arch_id = ?", (middle,))[0]
+            found = self.text_of(row)
+            if found == text:
+                return middle
+            low, high = (middle + 1, high) if found < text else (low, middle)
+        return None
 
     def text_of(self, row: tuple) -> str:
         """Canonical text of a row of ``architectures``."""
@@ -293,8 +320,7 @@ class Benchmark:
             return None
         column = _TEXT[self.name]
         rows = self.database.rows(
-            f"SELECT {column} FROM architectures WHERE {column} >= ? "  # noqa: S608
-            f"ORDER BY {column} LIMIT 1",
+            f"SELECT {column} FROM architectures WHERE {column} >= ? ORDER BY {column} LIMIT 1",
             (arch,),
         )
         return repr(rows[0][0]) if rows else None
@@ -305,8 +331,8 @@ class Benchmark:
 
     def dataset(self, name: str | None) -> str:
         """A data set in upstream's spelling; without a name, the only one there is."""
-        if name in self.trainings:
-            return name  # type: ignore[return-value]
+        if name is not None and name in self.trainings:
+            return name
         if name is None:
             if len(self.trainings) == 1:
                 return self.datasets[0]
@@ -326,10 +352,10 @@ class Benchmark:
         if num_epochs is None or hp is not None or type(num_epochs) is not int:
             num_epochs = vocabulary.schedule(self.name, num_epochs, hp)
         there = self.trainings[dataset]
-        if num_epochs in there:
-            return num_epochs  # type: ignore[return-value]
         if num_epochs is None and len(there) == 1:
             return there[0]
+        if num_epochs is not None and num_epochs in there:
+            return num_epochs
         raise QueryError(
             f"There are no {num_epochs}-epoch runs on {dataset}."
             if num_epochs is not None
@@ -350,20 +376,20 @@ class Benchmark:
         cifar10's validation is that of ``cifar10-valid``.
         """
         try:
-            return self._answered[what, dataset]  # type: ignore[index]
-        except (KeyError, TypeError):
+            return self._answered[what, dataset]
+        except (KeyError, TypeError):  # a first question, or something that is no name
             pass
         name = self.dataset(dataset)
         extra = [c.name for table in ("trials", "costs") for c in self._numbers(table)]
         answered = vocabulary.resolve(self.name, what, name, extra)
         if answered.dataset not in self.trainings:
             raise QueryError(
-                f"{what!r} of {name} is measured on {answered.dataset}, which is not in this build.",
+                f"{what!r} of {name} is measured on {answered.dataset}, not in this build.",
                 where=self.label,
                 expected=f"a build with {answered.dataset}",
                 found=", ".join(self.datasets),
             )
-        self._answered[what, dataset] = answered  # type: ignore[index]
+        self._answered[what, dataset] = answered
         return answered
 
     def _numbers(self, table: str) -> list[Any]:
@@ -408,102 +434,36 @@ class Benchmark:
         if num_epochs is not None or hp is not None:
             num_epochs = vocabulary.schedule(self.name, num_epochs, hp)
         arch_id = self._arch_id(arch)
-        sql, parameters = self._where(arch_id, dataset, num_epochs, run, seed, configuration)
-        rows = self.database.rows(f"SELECT * FROM trials WHERE {sql} ORDER BY trial_id", parameters)  # noqa: S608
+        asked = {"dataset": dataset, "num_epochs": num_epochs, "run": run, "seed": seed}
+        sql, parameters = self.condition(arch_id, asked, configuration)
+        rows = self.database.rows(f"SELECT * FROM trials WHERE {sql} ORDER BY trial_id", parameters)
         if not rows:
-            raise self._no_trial(arch_id, dataset, num_epochs, run, seed, configuration)
+            raise explain.no_trial(self, arch_id, {**asked, **configuration})
         return Trials(self.frame("trials"), rows)
 
-    def _where(
-        self,
-        arch_id: int,
-        dataset: str | None,
-        num_epochs: int | None,
-        run: int | None,
-        seed: int | None,
-        configuration: Mapping[str, Any],
+    def condition(
+        self, arch_id: int, asked: Mapping[str, Any], configuration: Mapping[str, Any]
     ) -> tuple[str, list[Any]]:
-        """Condition on ``trials`` (or, without run and seed, on ``means``) and its parameters."""
+        """Condition on rows of one architecture, and its parameters; None asks for nothing."""
         sql, parameters = "arch_id = ?", [arch_id]
-        for condition, value in (
-            (" AND dataset = ?", dataset),
-            (" AND num_epochs = ?", num_epochs),
-            (" AND run = ?", run),
-            (" AND seed = ?", seed),
-        ):
-            if value is not None:
-                sql += condition
-                parameters.append(value)
+        for name, wanted in asked.items():
+            if wanted is not None:
+                sql += f" AND {name} = ?"
+                parameters.append(wanted)
         if configuration:
-            more, values = self.configured(configuration)
+            more, values = self._configured(configuration)
             sql += f" AND config_id IN (SELECT config_id FROM configurations WHERE {more})"
             parameters += values
         return sql, parameters
 
-    def configured(self, given: Mapping[str, Any]) -> tuple[str, list[Any]]:
+    def _configured(self, given: Mapping[str, Any]) -> tuple[str, list[Any]]:
         """NDS: condition on ``configurations`` and its parameters, from keyword filters."""
-        known = ("config_id", *CONFIGURATION) if self.name == "nds" else ()
+        known = ("config_id", *filters.CONFIGURATION) if self.name == "nds" else ()
         for name in given:
             if name not in known:
                 raise unknown("filter", name, known, where=self.label)
         wanted = {name: value for name, value in given.items() if value is not None}
-        if not wanted:
-            return "1", []
-        return " AND ".join(f"{name} = ?" for name in wanted), list(wanted.values())
-
-    def _no_trial(
-        self,
-        arch_id: int,
-        dataset: str | None,
-        num_epochs: int | None,
-        run: int | None,
-        seed: int | None,
-        configuration: Mapping[str, Any],
-    ) -> QueryError:
-        """Why a question about runs has no answer, and which runs there are."""
-        self._present(arch_id)
-        if dataset is not None and num_epochs is not None:
-            self.schedule(dataset, num_epochs)
-        elif num_epochs is not None and num_epochs not in self.schedules:
-            return unknown("schedule", num_epochs, [*map(str, self.schedules)], where=self.label)
-        asked = {
-            "dataset": dataset,
-            "num_epochs": num_epochs,
-            "run": run,
-            "seed": seed,
-            **configuration,
-        }
-        return QueryError(
-            f"Architecture {arch_id} has no such run.",
-            where=self.label,
-            expected=self._runs_listed(arch_id, dataset, num_epochs),
-            found=", ".join(f"{k}={v!r}" for k, v in asked.items() if v is not None),
-        )
-
-    def _runs_listed(self, arch_id: int, dataset: str | None, num_epochs: int | None) -> str:
-        """The runs of an architecture, narrowed down as far as something is left."""
-        join = " JOIN configurations USING (config_id)" if self.name == "nds" else ""
-        more = "".join(f", {name}" for name in CONFIGURATION) if join else ""
-        for narrowed in ((dataset, num_epochs), (dataset, None), (None, None)):
-            where, parameters = "trials.arch_id = ?", [arch_id]
-            for column, value in zip(("dataset", "num_epochs"), narrowed, strict=True):
-                if value is not None:
-                    where += f" AND trials.{column} = ?"
-                    parameters.append(value)
-            rows = self.database.rows(
-                f"SELECT trials.dataset, trials.num_epochs, run, seed{more} FROM trials{join} "  # noqa: S608
-                f"WHERE {where} ORDER BY trial_id",
-                parameters,
-            )
-            if rows:
-                break
-        names = ("dataset", "num_epochs", "run", "seed", *(CONFIGURATION if join else ()))
-        texts = [
-            ", ".join(f"{n}={v!r}" for n, v in zip(names, row, strict=True) if v is not None)
-            for row in rows[:20]
-        ]
-        more_text = [f"... {len(rows) - 20} more"] if len(rows) > 20 else []
-        return "one of\n    " + "\n    ".join([*texts, *more_text])
+        return " AND ".join(f"{name} = ?" for name in wanted) or "1", list(wanted.values())
 
     def runs(self, arch_id: int, dataset: str, num_epochs: int) -> tuple[int, ...]:
         """Numbers of the runs of one training."""
@@ -513,10 +473,18 @@ class Benchmark:
             (arch_id, dataset, num_epochs),
         )
         if not rows:
-            raise self._no_trial(
-                arch_id, self.dataset(dataset), self.schedule(dataset, num_epochs), None, None, {}
-            )
-        return tuple(run for (run,) in rows)
+            dataset = self.dataset(dataset)
+            asked = {"dataset": dataset, "num_epochs": self.schedule(dataset, num_epochs)}
+            raise explain.no_trial(self, arch_id, asked)
+        runs = tuple(run for (run,) in rows)
+        if self.name == "nds":
+            self._one_configuration(arch_id, dataset, num_epochs)
+        return runs
+
+    def _one_configuration(self, arch_id: int, dataset: str, num_epochs: int) -> None:
+        rows = self._configuration_means(arch_id, dataset, num_epochs, {})
+        if len(rows) > 1:
+            raise explain.several_configurations(self, arch_id, [row[0] for row in rows])
 
     def series_values(
         self, arch_id: int, dataset: str, num_epochs: int, run: int, series: str
@@ -526,60 +494,43 @@ class Benchmark:
         None stands where upstream released no value. NAS-Bench-101 has values after half and all
         of the epochs (and after epoch 0, which `curve` gives).
         """
-        if self.name == "nb101":
-            return self._sparse_values(arch_id, dataset, num_epochs, run, series)
+        if series not in self.series:
+            raise unknown("series", series, [*self.series], where=self.label)
+        if self.name in ("nb101", "nds"):
+            return self._listed_values(arch_id, dataset, num_epochs, run, series)
         row = self.database.row(
             "SELECT length, data FROM trials JOIN trial_curves USING (trial_id) "
             "WHERE arch_id = ? AND dataset = ? AND num_epochs = ? AND run = ?",
             (arch_id, dataset, num_epochs, run),
         )
-        if row is None or series not in self._series:
-            raise self._no_series(arch_id, dataset, num_epochs, run, series)
+        if row is None:
+            raise self._no_run(arch_id, dataset, num_epochs, run)
         length, data = row
-        values = decode_one(data, len(self._series), length, self._series[series])
+        values = decode_one(data, len(self.series), length, self.series[series])
         return [None] * length if values is None else values
 
-    def _sparse_values(
+    def _listed_values(
         self, arch_id: int, dataset: str, num_epochs: int, run: int, series: str
     ) -> Sequence[float | None]:
-        if series not in self._series:
-            raise self._no_series(arch_id, dataset, num_epochs, run, series)
-        rows = self.points(arch_id, dataset, num_epochs, run, series)
+        rows = self.database.rows(
+            "SELECT trial_id FROM trials "
+            "WHERE arch_id = ? AND dataset = ? AND num_epochs = ? AND run = ?",
+            (arch_id, dataset, num_epochs, run),
+        )
         if not rows:
-            raise self._no_series(arch_id, dataset, num_epochs, run, series)
+            raise self._no_run(arch_id, dataset, num_epochs, run)
+        if len(rows) > 1:
+            self._one_configuration(arch_id, dataset, num_epochs)
         values: list[float | None] = [None] * num_epochs
-        for epoch, value in rows:
-            if epoch:
+        for epoch, value in zip(*points_of(self, rows[0][0], series), strict=True):
+            if epoch:  # nb101's epoch 0 stands before the first one
                 values[epoch - 1] = value
         return values
 
-    def points(
-        self, arch_id: int, dataset: str, num_epochs: int, run: int, series: str
-    ) -> list[tuple[int, float | None]]:
-        """NAS-Bench-101: epochs and values of one series of one run."""
-        rows = self.database.rows(
-            f"SELECT trial_id, epoch, curves.{series} FROM trials JOIN curves USING (trial_id) "  # noqa: S608
-            "WHERE trials.arch_id = ? AND trials.dataset = ? AND trials.num_epochs = ? "
-            "AND trials.run = ? ORDER BY epoch",
-            (arch_id, dataset, num_epochs, run),
-        )
-        found = []
-        for trial_id, epoch, value in rows:
-            if value is None:
-                key = f'{{"trial_id": {trial_id}, "epoch": {epoch}}}'
-                notes = self.notes("curves", key, kind="nan")
-                value = float("nan") if any(n.column == series for n in notes) else None  # noqa: PLW2901
-            found.append((epoch, value))
-        return found
-
-    def _no_series(
-        self, arch_id: int, dataset: str, num_epochs: int, run: int, series: str
-    ) -> QueryError:
-        if series not in self._series:
-            return unknown("series", series, [*self._series], where=self.label)
-        return self._no_trial(
-            arch_id, self.dataset(dataset), self.schedule(dataset, num_epochs), run, None, {}
-        )
+    def _no_run(self, arch_id: int, dataset: str, num_epochs: int, run: int) -> QueryError:
+        dataset = self.dataset(dataset)
+        asked = {"dataset": dataset, "num_epochs": self.schedule(dataset, num_epochs), "run": run}
+        return explain.no_trial(self, arch_id, asked)
 
     # ------------------------------------------------------------------ means
 
@@ -604,9 +555,8 @@ class Benchmark:
         dataset = self.dataset(dataset)
         num_epochs = self.schedule(dataset, num_epochs, hp)
         arch_id = self._arch_id(arch)
-        if self._subject == "arch_id":
-            if configuration:
-                self.configured(configuration)
+        if self.subject == "arch_id":
+            self._configured(configuration)  # refuses what only NDS has
             rows = self.database.rows(
                 "SELECT * FROM means WHERE arch_id = ? AND dataset = ? AND num_epochs = ?",
                 (arch_id, dataset, num_epochs),
@@ -614,9 +564,10 @@ class Benchmark:
         else:
             rows = self._configuration_means(arch_id, dataset, num_epochs, configuration)
         if not rows:
-            raise self._no_trial(arch_id, dataset, num_epochs, None, None, configuration)
+            asked = {"dataset": dataset, "num_epochs": num_epochs, **configuration}
+            raise explain.no_trial(self, arch_id, asked)
         if len(rows) > 1:
-            raise self._several(arch_id, [row[0] for row in rows])
+            raise explain.several_configurations(self, arch_id, [row[0] for row in rows])
         return Mean(self.frame("means"), rows[0])
 
     def means(
@@ -632,13 +583,14 @@ class Benchmark:
         arch_id = self._arch_id(arch)
         dataset = None if dataset is None else self.dataset(dataset)
         num_epochs = vocabulary.schedule(self.name, num_epochs, hp)
-        if self._subject == "arch_id":
-            sql, parameters = self._where(arch_id, dataset, num_epochs, None, None, configuration)
-            rows = self.database.rows(f"SELECT * FROM means WHERE {sql}", parameters)  # noqa: S608
+        asked = {"dataset": dataset, "num_epochs": num_epochs}
+        if self.subject == "arch_id":
+            sql, parameters = self.condition(arch_id, asked, configuration)
+            rows = self.database.rows(f"SELECT * FROM means WHERE {sql}", parameters)
         else:
             rows = self._configuration_means(arch_id, dataset, num_epochs, configuration)
         if not rows:
-            raise self._no_trial(arch_id, dataset, num_epochs, None, None, configuration)
+            raise explain.no_trial(self, arch_id, {**asked, **configuration})
         return Means(self.frame("means"), rows)
 
     def _configuration_means(
@@ -648,34 +600,356 @@ class Benchmark:
         num_epochs: int | None,
         configuration: Mapping[str, Any],
     ) -> list[tuple]:
-        sql, parameters = self.configured(configuration)
+        sql, parameters = self._configured(configuration)
         return self.database.rows(
-            "SELECT means.* FROM configurations JOIN means USING (config_id) "  # noqa: S608
+            "SELECT means.* FROM configurations JOIN means USING (config_id) "
             f"WHERE arch_id = ? AND configurations.dataset = ifnull(?, configurations.dataset) "
             f"AND configurations.num_epochs = ifnull(?, configurations.num_epochs) AND {sql} "
             "ORDER BY config_id",
             [arch_id, dataset, num_epochs, *parameters],
         )
 
-    def _several(self, arch_id: int, config_ids: Sequence[int]) -> QueryError:
-        columns = ", ".join(("config_id", *CONFIGURATION))
-        rows = self.database.rows(
-            f"SELECT {columns} FROM configurations WHERE config_id IN "  # noqa: S608
-            f"({', '.join(map(str, config_ids))}) ORDER BY config_id"
-        )
-        names = ("config_id", *CONFIGURATION)
-        texts = [
-            ", ".join(f"{n}={v!r}" for n, v in zip(names, row, strict=True)) for row in rows[:20]
-        ]
-        return QueryError(
-            f"Architecture {arch_id} was trained with {len(rows)} configurations, which are never "
-            "averaged.",
-            where=self.label,
-            expected="one of\n    " + "\n    ".join(texts),
-            todo="Name it by config_id= or by what differs, or ask `means` for all of them.",
+    # ------------------------------------------------------------------ single numbers
+
+    def value(
+        self,
+        arch: Arch,
+        what: str,
+        *,
+        dataset: str | None = None,
+        num_epochs: int | None = None,
+        hp: object = None,
+        at_epoch: int | None = None,
+        run: int | None = None,
+        seed: int | None = None,
+        **configuration: Any,
+    ) -> Value:
+        """One number of one architecture: the mean over runs, or that of one run.
+
+        Parameters
+        ----------
+        what
+            A role (``valid_acc``, ``test_acc``, ``train_loss``, ...), a split (``x-valid``) or a
+            column (``x_test_acc_pct``, ``latency_s``, ``train_time_total_s``, ``params``, ...).
+        at_epoch
+            The point on the ``num_epochs`` schedule; its end by default. Epoch 12 of a 200-epoch
+            run is not the end of a 12-epoch run.
+        run, seed
+            One run; without them the answer is the mean over all, with ``n`` and ``sd``.
+
+        Returns
+        -------
+        Value
+            A float that says what it is: data set, split, epoch, number of runs, notes.
+
+        Raises
+        ------
+        QueryError
+            If upstream never released the value; the message says which epochs, splits and data
+            sets it did release.
+        """
+        asked = self.dataset(dataset)
+        answered = self.split_of(what, asked)
+        return self.value_of(
+            self._arch_id(arch),
+            asked,
+            answered,
+            num_epochs=self._length(answered, num_epochs, hp),
+            at_epoch=at_epoch,
+            run=run,
+            seed=seed,
+            **configuration,
         )
 
-    # ------------------------------------------------------------------ whole tables
+    def value_of(
+        self,
+        arch_id: int,
+        asked: str,
+        answered: Answered,
+        *,
+        num_epochs: int,
+        at_epoch: int | None = None,
+        run: int | None = None,
+        seed: int | None = None,
+        **configuration: Any,
+    ) -> Value:
+        """`value` of words that `split_of` has resolved."""
+        return points.value(
+            self,
+            arch_id,
+            asked,
+            answered,
+            num_epochs=num_epochs,
+            at_epoch=at_epoch,
+            run=run,
+            seed=seed,
+            configuration=configuration,
+        )
+
+    def _length(self, answered: Answered, num_epochs: int | None, hp: object) -> int:
+        """The schedule asked for; sizes need none."""
+        if num_epochs is None and hp is None and points.is_cost(self, answered.series):
+            return self.trainings[answered.dataset][0]
+        return self.schedule(answered.dataset, num_epochs, hp)
+
+    def curve(
+        self,
+        arch: Arch,
+        *,
+        series: str,
+        dataset: str | None = None,
+        num_epochs: int | None = None,
+        hp: object = None,
+        run: int | None = None,
+        seed: int | None = None,
+        **configuration: Any,
+    ) -> Curve:
+        """One series along one run, at the epochs at which upstream released it.
+
+        Parameters
+        ----------
+        series
+            A role, a split or a column of ``curves``, as in `value`.
+        run, seed
+            Which run; needed where there are several.
+        """
+        asked = self.dataset(dataset)
+        answered = self.split_of(series, asked)
+        return points.curve(
+            self,
+            self._arch_id(arch),
+            asked,
+            answered,
+            num_epochs=self.schedule(answered.dataset, num_epochs, hp),
+            run=run,
+            seed=seed,
+            configuration=configuration,
+        )
+
+    def complexity(self, arch: Arch, dataset: str | None = None) -> Complexity:
+        """Sizes of an architecture: computed from its structure, and as upstream recorded them."""
+        return points.complexity(self, self._arch_id(arch), self.dataset(dataset))
+
+    # ------------------------------------------------------------------ all architectures
+
+    def values(
+        self,
+        what: str,
+        *,
+        dataset: str | None = None,
+        num_epochs: int | None = None,
+        hp: object = None,
+        at_epoch: int | None = None,
+        run: int | None = None,
+        seed: int | None = None,
+        missing: Missing = None,
+        where: Predicate | Mapping[str, Any] | None = None,
+        **limits: Any,
+    ) -> Values:
+        """One number per architecture, in the order of ``arch_id`` (NDS: of ``config_id``).
+
+        Parameters
+        ----------
+        what, dataset, num_epochs, hp, at_epoch, run, seed
+            As in `value`.
+        missing
+            ``"nan"`` puts NaN where upstream released no value; by default that is an error.
+        where, **limits
+            As in `best`; ``ids`` of the answer says which architectures passed.
+
+        Returns
+        -------
+        Values
+            A numpy array of float64 that says what it is.
+        """
+        from nasbase.query import analysis
+
+        asked = self.dataset(dataset)
+        answered = self.split_of(what, asked)
+        return analysis.values(
+            self,
+            answered,
+            asked=asked,
+            num_epochs=self._length(answered, num_epochs, hp),
+            at_epoch=at_epoch,
+            run=run,
+            seed=seed,
+            missing=missing,
+            where=where,
+            given=limits,
+        )
+
+    def best(
+        self,
+        *,
+        dataset: str | None = None,
+        num_epochs: int | None = None,
+        hp: object = None,
+        select: str = "valid_acc",
+        report: str | None = "test_acc",
+        k: int = 1,
+        rule: Rule = "mean",
+        where: Predicate | Mapping[str, Any] | None = None,
+        **limits: Any,
+    ) -> Ranking:
+        """The best architectures: chosen by one number, reported by another.
+
+        Parameters
+        ----------
+        select, report
+            Roles or columns, as in `value`. Losses, errors, times and sizes are better when they
+            are smaller. Equal numbers are in the order of their ids.
+        k
+            How many.
+        rule
+            ``mean``: by the mean over runs; ``trial``: by the best single run.
+        where
+            A function of an `Architecture`, or wanted values of columns of ``architectures``.
+        **limits
+            ``max_<column>`` and ``min_<column>``: ``params`` and ``macs`` (computed; NDS:
+            ``params`` and ``flops`` as recorded), and every column that ``means`` averages,
+            ``latency_s`` for instance. NDS also ``model_family``, ``proposer``, ``generator``,
+            ``base_lr`` and ``weight_decay``.
+        """
+        from nasbase.query import ranking
+
+        asked = self.dataset(dataset)
+        chosen = self.split_of(select, asked)
+        return ranking.best(
+            self,
+            asked=asked,
+            num_epochs=self.schedule(chosen.dataset, num_epochs, hp),
+            select=chosen,
+            report=None if report is None else self.split_of(report, asked),
+            k=k,
+            rule=rule,
+            where=where,
+            given=limits,
+        )
+
+    def pareto(
+        self,
+        *,
+        maximize: str | Sequence[str] = (),
+        minimize: str | Sequence[str] = (),
+        **question: Any,
+    ) -> Front:
+        """Architectures that no other one beats in every metric.
+
+        Parameters
+        ----------
+        maximize, minimize
+            Roles or columns, as in `value`; at least two together.
+        **question
+            ``dataset``, ``num_epochs``, ``missing`` and the filters of `values`. With
+            ``missing="nan"``, architectures that lack a metric are left out.
+        """
+        from nasbase.query import analysis
+
+        wanted = [(name, 1) for name in _names(maximize)] + [
+            (name, -1) for name in _names(minimize)
+        ]
+        if len(wanted) < 2:
+            raise QueryError(
+                "A Pareto front is of several metrics.",
+                expected="at least two in maximize= and minimize= together",
+                found=", ".join(name for name, _ in wanted) or "none",
+            )
+        names, directions = zip(*wanted, strict=True)
+        metrics = [self.values(name, **question) for name in names]
+        return analysis.front(self, names, directions, metrics)
+
+    def rank_correlation(
+        self,
+        scores: str | Sequence[float] | np.ndarray | Mapping[Any, float],
+        against: str | Sequence[float] | np.ndarray = "test_acc",
+        *,
+        top: Sequence[float] = (1.0,),
+        **question: Any,
+    ) -> RankCorrelation:
+        """Spearman's, Kendall's (tau-b) and the linear correlation of two rankings.
+
+        Parameters
+        ----------
+        scores
+            A metric (as in `value`), one number per architecture in order, or a mapping from
+            architectures to numbers: then only those are compared.
+        against
+            A metric or numbers.
+        top
+            Fractions of the architectures, the best by ``against``: ``[1, .1]`` gives the
+            correlation over all and over the best tenth.
+        **question
+            ``dataset``, ``num_epochs`` and the rest of `values`, for metrics.
+        """
+        from nasbase.query import analysis
+
+        def numbers(given: Any) -> np.ndarray:
+            return self.values(given, **question) if isinstance(given, str) else given
+
+        if isinstance(scores, Mapping):
+            scores = {self.find(arch): score for arch, score in scores.items()}
+        else:
+            scores = numbers(scores)
+        return analysis.rank_correlation(self, scores, numbers(against), top)
+
+    def ecdf(self, what: str, **question: Any) -> Ecdf:
+        """Empirical distribution of a metric over the architectures; arguments as in `values`."""
+        from nasbase.query import analysis
+
+        return analysis.ecdf(self.values(what, **question))
+
+    # ------------------------------------------------------------------ search
+
+    def simulator(self, dataset: str | None = None, **options: Any) -> Simulator:
+        """A clock that charges what an evaluation would have cost."""
+        from nasbase.query.simulator import Simulator
+
+        return Simulator(self, self.dataset(dataset), **options)
+
+    def objective(self, dataset: str | None = None, **options: Any) -> Objective:
+        """An objective in the manner of HPOBench."""
+        from nasbase.query.objective import Objective
+
+        return Objective(self, self.dataset(dataset), **options)
+
+    def neighbours(self, arch: Arch) -> tuple[Architecture, ...]:
+        """Architectures of the build that are one edit away, in order of their index."""
+        one = self[arch]
+        given = (one.adjacency, one.operations) if self.name == "nb101" else one.text
+        found = {self._by_text(text) for text in self.space.neighbours(given)} - {one.arch_id}
+        return tuple(self[arch_id] for arch_id in sorted(i for i in found if i is not None))
+
+    # ------------------------------------------------------------------ tables and descriptions
+
+    def table(self, name: str) -> LazyTable:
+        """A whole table, read when it is converted: ``to_pandas()``, ``to_arrow()``, ``path``."""
+        from nasbase.query.table import LazyTable
+
+        known = tables(self.name)
+        if name not in known:
+            raise unknown("table", name, known, where=self.label)
+        return LazyTable(self, known[name])
+
+    @cached_property
+    def columns(self) -> Description:
+        """Every column: unit, meaning, and whether it was released or computed."""
+        return Description(
+            self,
+            tuple(
+                Described(table.name, c.name, c.type, c.unit, c.meaning, c.origin, c.upstream)
+                for table in tables(self.name).values()
+                for c in table.columns
+            ),
+        )
+
+    def cite(self) -> str:
+        """What to cite, and which build the numbers come from."""
+        lines = [self.manifest["citation"]]
+        if self.manifest.get("homepage"):
+            lines.append(f"Released at {self.manifest['homepage']}.")
+        lines.append(f"Numbers: nasbase {self.manifest['nasbase']}, {self.label}.")
+        return "\n".join(lines)
 
     def to_arrow(self, table: str, columns: Mapping[str, Sequence[Any]]) -> pa.Table:
         """Columns as an Arrow table, in the types of the Parquet table."""
@@ -702,6 +976,10 @@ class Benchmark:
             )
         rng = random.Random(rng) if isinstance(rng, int) else rng
         return tuple(self.architectures[i] for i in rng.sample(range(len(self)), n))
+
+
+def _names(given: str | Sequence[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
 
 
 def _is_index(value: Any) -> bool:

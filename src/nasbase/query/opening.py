@@ -39,8 +39,9 @@ def open_benchmark(name: str, release: str | None, home: str | Path | None) -> B
             where=home,
             expected=", ".join(releases),
             found=release,
-            todo=f"Did you mean {near!r}? Otherwise build it: `snakemake --cores 8 --config "
-            f"benchmarks={name} releases='{{{name}: [{release}]}}'`.",
+            todo=(f"Did you mean {near!r}? Otherwise build it" if near else "Build it")
+            + f": snakemake --cores 8 --config 'benchmarks={name}' "
+            f"'releases={{{name}: {release}}}'",
         )
     return open_folder(home / releases[release]["folder"])
 

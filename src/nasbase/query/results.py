@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, overload
 
 from nasbase.errors import QueryError
@@ -137,7 +136,7 @@ class Row(Immutable):
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and (
-            self._row == other._row and self._frame.bench == other._frame.bench  # type: ignore[attr-defined]
+            self._row == other._row and self._frame.bench == other._frame.bench
         )
 
     def __hash__(self) -> int:
@@ -147,9 +146,14 @@ class Row(Immutable):
         return type(self), (self._frame, self._row)
 
     @property
+    def key(self) -> str:
+        """Key of the row, as the table ``notes`` writes it."""
+        return self._frame.key_of(self._row)
+
+    @property
     def notes(self) -> tuple[Note, ...]:
         """What is known about this row."""
-        return self._frame.bench.notes(self._frame.table, self._frame.key_of(self._row))
+        return self._frame.bench.notes(self._frame.table, self.key)
 
     def to_dict(self) -> dict[str, Any]:
         """Columns and values."""
@@ -256,13 +260,17 @@ class Rows(Immutable):
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and (
-            self._rows == other._rows and self._frame.bench == other._frame.bench  # type: ignore[attr-defined]
+            self._rows == other._rows and self._frame.bench == other._frame.bench
         )
 
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple:
         return type(self), (self._frame, self._rows)
+
+    def key_of(self, position: int) -> str:
+        """Key of one row, as the table ``notes`` writes it."""
+        return self._frame.key_of(self._rows[position])
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -283,7 +291,7 @@ class Rows(Immutable):
 
     def __repr__(self) -> str:
         frame, shown = self._frame, self._rows[:MOST_ROWS]
-        lines = [f"{len(self._rows)} of {frame.table}, {frame.bench.label}"]
+        lines = [f"{len(self._rows)} rows of {frame.table}, {frame.bench.label}"]
         cells = []
         for i, name in enumerate(frame.names):
             column = [row[i] for row in shown]
@@ -318,7 +326,30 @@ class Means(Rows):
 # single numbers and curves
 
 
-class Value(float):
+class Tabular:
+    """What can be written as columns of equal length."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Columns and their values."""
+        raise NotImplementedError
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The same as a data frame."""
+        return self.to_arrow().to_pandas()
+
+    def to_arrow(self) -> pa.Table:
+        """The same as an Arrow table."""
+        import pyarrow as pa
+
+        columns = self.to_dict()
+        if not all(isinstance(column, list) for column in columns.values()):
+            return pa.Table.from_pylist([columns])
+        return pa.table(columns)
+
+
+class Value(Tabular, float):
     """One number that knows what it is; arithmetic with it gives plain floats.
 
     Attributes
@@ -326,28 +357,29 @@ class Value(float):
     column, dataset, split
         The column that answered, the data set it was trained on, and the split it was measured on
         (None for what has no split, a time for instance).
+    asked
+        The data set of the question: cifar10's validation is measured on ``cifar10-valid``.
     num_epochs, epoch
-        Length of the schedule, and the epoch after which the number was measured.
+        Length of the schedule, and the epoch after which the number was measured; None for what
+        follows from the architecture alone.
     n, sd
-        Number of runs that were averaged and their sample standard deviation (None where n is 1).
+        Number of runs that were averaged and their sample standard deviation (None where n is 1);
+        n is 0 where the number is computed from the architecture.
     run, seed
-        Which run it is, where it is one run.
+        Which run it is, where the question named one.
     arch_id
         The architecture.
-    benchmark
-        Benchmark, release, and whether its numbers are synthetic, as text.
-    notes
-        What is known about the rows that it was taken from.
     """
 
     __slots__ = (
         "arch_id",
-        "benchmark",
+        "asked",
+        "bench",
         "column",
         "dataset",
         "epoch",
+        "keys",
         "n",
-        "notes",
         "num_epochs",
         "run",
         "sd",
@@ -356,12 +388,13 @@ class Value(float):
         "unit",
     )
     arch_id: int
-    benchmark: str
+    asked: str
+    bench: Benchmark
     column: str
     dataset: str
     epoch: int | None
+    keys: tuple[tuple[str, str], ...] | None
     n: int
-    notes: tuple[Note, ...]
     num_epochs: int | None
     run: int | None
     sd: float | None
@@ -370,6 +403,7 @@ class Value(float):
     unit: str
 
     def __new__(cls, number: float, **facts: Any) -> Value:
+        """Make a value of a number and what it is."""
         value = super().__new__(cls, number)
         for name in cls.__slots__:
             _set(value, name, facts.get(name))
@@ -381,34 +415,45 @@ class Value(float):
     def __reduce__(self) -> tuple:
         return _value_of, (float(self), {name: getattr(self, name) for name in self.__slots__})
 
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What is known about the rows that the number was taken from."""
+        return tuple(
+            note
+            for table, key in self.keys or ()
+            for note in self.bench.notes(table, key)
+            if note.column in (None, self.column, f"{self.column}_mean")
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The number and what it is."""
-        facts = {name: getattr(self, name) for name in sorted(self.__slots__)}
-        facts["notes"] = [str(note) for note in self.notes or ()]
-        return {"value": float(self), **facts}
-
-    def to_pandas(self) -> pd.DataFrame:
-        """A table of one row."""
-        return self.to_arrow().to_pandas()
-
-    def to_arrow(self) -> pa.Table:
-        """A table of one row."""
-        import pyarrow as pa
-
-        return pa.Table.from_pylist([self.to_dict()])
+        names = sorted({*self.__slots__} - {"bench", "keys"})
+        facts = {name: getattr(self, name) for name in names}
+        notes = [str(note) for note in self.notes]
+        build = {"benchmark": self.bench.name, "version": self.bench.version}
+        return {
+            "value": float(self),
+            **facts,
+            "notes": notes,
+            **build,
+            "synthetic": self.bench.synthetic,
+        }
 
     def __repr__(self) -> str:
-        split = f"{self.split} of " if self.split else ""
-        epoch = "" if self.num_epochs is None else f", epoch {self.epoch} of {self.num_epochs}"
+        where = measured(self.split, self.dataset, self.asked)
+        if self.num_epochs is not None:
+            where = f"epoch {self.epoch} of {self.num_epochs}, {where}"
         if self.run is not None:
-            what = f"run {self.run}" + ("" if self.seed is None else f" (seed {self.seed})")
-        elif self.n == 1:
-            what = "the only run"
+            which = f"run {self.run}" + ("" if self.seed is None else f", seed {self.seed}")
+        elif self.n > 1:
+            which = f"mean of {self.n} runs, sd {brief(self.sd)}"
         else:
-            what = f"mean of {self.n} runs, sd {brief(self.sd)}"
+            which = "the only run" if self.n else "computed"
         unit = f" {self.unit}" if self.unit else ""
-        of = f"{self.column} ({split}{self.dataset}{epoch}; {what})"
-        text = f"{brief(float(self))}{unit}: {of} of architecture {self.arch_id}, {self.benchmark}"
+        text = (
+            f"{brief(float(self))}{unit}: {self.column} ({where}; {which}) of architecture "
+            f"{self.arch_id}, {self.bench.label}"
+        )
         return "\n".join([text, *_noted(self.notes)])
 
 
@@ -416,14 +461,21 @@ def _value_of(number: float, facts: dict[str, Any]) -> Value:
     return Value(number, **facts)
 
 
+def measured(split: str | None, dataset: str, asked: str) -> str:
+    """Where a number was measured, in words."""
+    text = f"{split} of {dataset}" if split else dataset
+    return text if asked == dataset else f"{text}, which validates {asked}"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class Curve:
+class Curve(Tabular):
     """One series along one run: ``values[i]`` was measured after epoch ``epochs[i]``.
 
     Only epochs at which upstream released a value are here.
     """
 
     arch_id: int
+    asked: str
     dataset: str
     num_epochs: int
     run: int
@@ -431,9 +483,9 @@ class Curve:
     series: str
     split: str | None
     unit: str
-    epochs: tuple[int, ...]
-    values: Sequence[float]
-    benchmark: str
+    epochs: Sequence[int]
+    values: tuple[float, ...]
+    bench: Benchmark
 
     def __len__(self) -> int:
         return len(self.epochs)
@@ -450,11 +502,11 @@ class Curve:
             return self.values[self.epochs.index(epoch)]
         except ValueError:
             raise QueryError(
-                f"{self.series} was not released at epoch {epoch}.",
-                where=f"{self.benchmark}, architecture {self.arch_id}, {self.dataset}, "
+                f"Upstream did not release {self.series} at epoch {epoch} of this run.",
+                where=f"{self.bench.label}, architecture {self.arch_id}, {self.dataset}, "
                 f"{self.num_epochs} epochs, run {self.run}",
-                expected=f"epochs {ranges(self.epochs)}",
-                found=epoch,
+                expected=f"epoch {ranges(self.epochs)} of {self.num_epochs}",
+                found=f"epoch {epoch}",
             ) from None
 
     def to_dict(self) -> dict[str, list[Any]]:
@@ -465,26 +517,153 @@ class Curve:
         }
         return {**same, "epoch": list(self.epochs), self.series: list(self.values)}
 
-    def to_pandas(self) -> pd.DataFrame:
-        """One row per epoch."""
-        return self.to_arrow().to_pandas()
-
-    def to_arrow(self) -> pa.Table:
-        """One row per epoch."""
-        import pyarrow as pa
-
-        return pa.table(self.to_dict())
-
     def __repr__(self) -> str:
         seed = "" if self.seed is None else f" (seed {self.seed})"
         unit = f" in {self.unit}" if self.unit else ""
-        ends = [self.values[0], self.values[-1]] if len(self) > 1 else list(self.values)
-        of = f"{self.split} of {self.dataset}" if self.split else self.dataset
+        of = measured(self.split, self.dataset, self.asked)
+        ends = dict.fromkeys((0, len(self) - 1))
         return (
             f"{self.series}{unit} ({of}) of architecture {self.arch_id}, {self.num_epochs} epochs, "
-            f"run {self.run}{seed}, {self.benchmark}: {len(self)} points at epochs "
-            f"{ranges(self.epochs)}, {' ... '.join(map(brief, ends))}"
+            f"run {self.run}{seed}, {self.bench.label}: {len(self)} points at epoch "
+            f"{ranges(self.epochs)}, {' ... '.join(brief(self.values[i]) for i in ends)}"
         )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Complexity(Tabular):
+    """Sizes of one architecture on one data set.
+
+    Attributes
+    ----------
+    params, macs
+        Computed from the architecture; None where no formula is known.
+    released
+        What upstream recorded with each run, as rows of ``columns``. Each recorded column is also
+        an attribute of its own (``params_m``, ``flops_m``, ``latency_s``; nb101 and nds:
+        ``recorded_params``, ``flops``): the one value that all runs have.
+    """
+
+    bench: Benchmark
+    arch_id: int
+    dataset: str
+    params: int | None
+    macs: int | None
+    columns: tuple[str, ...]
+    released: tuple[tuple, ...]
+
+    def __getattr__(self, name: str) -> Any:
+        column = "params" if name == "recorded_params" else name
+        if name.startswith("_") or name == "params" or column not in self.columns[4:]:
+            raise _no_attribute(self, name, ("params", "macs", "released", *self.recorded))
+        values = dict.fromkeys(row[self.columns.index(column)] for row in self.released)
+        if len(values) > 1:
+            raise QueryError(
+                f"The runs of architecture {self.arch_id} do not agree on {column}.",
+                where=f"{self.bench.label}, {self.dataset}",
+                found=", ".join(map(str, values)),
+                todo="`released` has the value of each run, `params` and `macs` what the "
+                "architecture really has; `notes` say which runs are wrong.",
+            )
+        return next(iter(values))
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """Names of the recorded sizes, as attributes."""
+        names = self.columns[4:]
+        return tuple("recorded_params" if name == "params" else name for name in names)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What is known about the recorded sizes."""
+        return tuple(
+            note
+            for row in self.released
+            for note in self.bench.notes("trials", json.dumps({"trial_id": row[0]}))
+            if note.column in self.columns
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """One row per run: computed and recorded sizes."""
+        runs = len(self.released)
+        same = {
+            name: [getattr(self, name)] * runs for name in ("arch_id", "dataset", "params", "macs")
+        }
+        names = (*self.columns[:4], *self.recorded)
+        columns = zip(*self.released, strict=True)
+        return same | {name: list(column) for name, column in zip(names, columns, strict=True)}
+
+    def __repr__(self) -> str:
+        lines = [
+            f"Architecture {self.arch_id} on {self.dataset}, {self.bench.label}",
+            f"  computed: {brief(self.params)} parameters, {brief(self.macs)} multiply-accumulates",
+            "  released with the runs:",
+        ]
+        names = (*self.columns[1:4], *self.recorded)
+        rows = [[brief(cell) for cell in row[1:]] for row in self.released]
+        cells = [
+            [name, *column] for name, column in zip(names, zip(*rows, strict=True), strict=True)
+        ]
+        return "\n".join([*lines, *aligned(cells, "    "), *_noted(self.notes)])
+
+
+# ---------------------------------------------------------------------------------------------
+# columns
+
+
+class Described(NamedTuple):
+    """One column of one table."""
+
+    table: str
+    name: str
+    type: str
+    unit: str
+    meaning: str
+    origin: str
+    upstream: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Description(Tabular):
+    """Columns: units, meanings, and whether they were released or computed."""
+
+    bench: Benchmark
+    columns: tuple[Described, ...]
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def __iter__(self) -> Iterator[Described]:
+        return iter(self.columns)
+
+    def __getitem__(self, name: str) -> Described:
+        """A column by name, ``trials`` first; ``table.column`` names the table."""
+        table, _, column = name.rpartition(".")
+        order = sorted(self.columns, key=lambda c: c.table != "trials")
+        for one in order:
+            if one.name == column and table in ("", one.table):
+                return one
+        known = dict.fromkeys(f"{c.table}.{c.name}" if table else c.name for c in self.columns)
+        raise unknown("column", name, known, where=self.bench.label)
+
+    def of(self, table: str) -> Description:
+        """The columns of one table."""
+        chosen = tuple(column for column in self.columns if column.table == table)
+        if not chosen:
+            known = dict.fromkeys(column.table for column in self.columns)
+            raise unknown("table", table, known, where=self.bench.label)
+        return Description(self.bench, chosen)
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """One row per column."""
+        return {
+            field: [getattr(column, field) for column in self.columns]
+            for field in Described._fields
+        }
+
+    def __repr__(self) -> str:
+        rows = [[f"{c.table}.{c.name}", c.unit or "-", c.origin, c.meaning] for c in self.columns]
+        head = ["column", "unit", "origin", "meaning"]
+        return "\n".join([f"Columns of {self.bench.label}", *aligned([head, *rows], left=True)])
 
 
 # ---------------------------------------------------------------------------------------------
@@ -492,27 +671,28 @@ class Curve:
 
 
 def brief(value: object) -> str:
-    """A value as it is printed: floats to six digits."""
+    """A value as it is printed: fractions to six digits."""
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"
     text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def aligned(cells: Sequence[Sequence[str]], indent: str = "  ") -> list[str]:
-    """Lines of a table, columns aligned: the first to the left, the others to the right."""
+def aligned(cells: Sequence[Sequence[str]], indent: str = "  ", *, left: bool = False) -> list[str]:
+    """Lines of a table: the first column aligned to the left, the others to the right."""
     if not cells:
         return []
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        (indent + "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+    lines = []
+    for line in cells:
+        padded = [
+            cell.ljust(width) if left or i == 0 else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )).rstrip()
-        for line in cells
-    ]  # fmt: skip
+        ]
+        lines.append(f"{indent}{'  '.join(padded)}".rstrip())
+    return lines
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -92,7 +92,7 @@ def unknown(kind: str, name: object, known: Collection[str], where: object = Non
     return QueryError(
         f"There is no {kind} {name!r}.",
         where=where,
-        expected=", ".join(map(str, known)) or "nothing exists",
+        expected=", ".join(dict.fromkeys(map(str, known))) or "none",
         found=repr(name)[:200],
         todo=f"Did you mean {near!r}?" if near else None,
     )
