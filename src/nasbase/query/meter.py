@@ -3,22 +3,28 @@
 * NAS-Bench-201 and NATS-Bench charge the training time of epochs 1 to e and one pass over the
   validation set (``simulate_train_eval`` of nats_bench; its pass is the mean of the passes so far).
 * NAS-Bench-101 charges the training time only: its evaluations stand inside the recorded time.
-
-Sums run from the first epoch to the last, one addition after the other: nats_bench's numbers to
-the last bit on the Pythons that it was published for (from 3.12 on, ``sum`` compensates).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 from operator import add
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nasbase.errors import QueryError
 
 if TYPE_CHECKING:
     from nasbase.query.handle import Benchmark
+
+_total: Callable[[Sequence[Any]], float] = (
+    sum if sys.version_info < (3, 12) else partial(reduce, add)
+)
+"""Adds from the first epoch to the last, one addition after the other.
+
+That is what nats_bench does on the Pythons that it was published for, and its numbers to the last
+bit; from Python 3.12 on, ``sum`` compensates its rounding."""
 
 FALLBACK = "ori_test"
 """The split that nats_bench falls back to where x_valid was not released: it is test data."""
@@ -162,7 +168,7 @@ class Meter:
 
     def _total(self, times: Sequence[float | None], epochs: int, series: str) -> float:
         try:
-            return reduce(add, times[:epochs])  # type: ignore[return-value]
+            return _total(times[:epochs])
         except TypeError:
             return self._time(None, series)
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from nasbase.errors import NasbaseError, QueryError
 from nasbase.query.meter import Meter, Reading
@@ -30,8 +29,7 @@ class BudgetExhausted(NasbaseError):  # noqa: N818 - the end of a search is no e
     """The time budget of a simulated search is spent; what was seen stands in the history."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """One evaluation of an architecture.
 
     Attributes
@@ -73,7 +71,7 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """The fields by name."""
-        return asdict(self)
+        return self._asdict()
 
     def __repr__(self) -> str:
         run = "mean of runs" if self.run is None else f"run {self.run}"
@@ -125,14 +123,14 @@ class History(Sequence[Evaluation]):
         """One row per evaluation."""
         import pandas as pd
 
-        return pd.DataFrame(self.to_dict(), columns=[field.name for field in fields(Evaluation)])
+        return pd.DataFrame(self.to_dict(), columns=Evaluation._fields)
 
     def to_csv(self, path: str | Path) -> None:
         """Write one line per evaluation; floats as Python spells them, so that they come back."""
         import csv
 
         with open(path, "w", newline="") as file:  # noqa: PTH123 - any path-like thing
-            writer = csv.DictWriter(file, [field.name for field in fields(Evaluation)])
+            writer = csv.DictWriter(file, Evaluation._fields)
             writer.writeheader()
             writer.writerows(self.to_dict())
 

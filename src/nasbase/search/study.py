@@ -253,13 +253,13 @@ class Study:
     @cached_property
     def best_test_acc_pct(self) -> float:
         """The best mean test accuracy in the build, at the full schedule."""
-        best = self.bench.best(
+        (best,) = self.bench.best(
             dataset=self.dataset,
             select="test_acc",
-            report="test_acc",
+            report=None,
             num_epochs=self.protocol.full_epochs,
         )
-        return float(best.value)
+        return float(best.selected)
 
     def to_dict(self) -> dict[str, Any]:
         """Settings, scores, and every run's end, as plain values."""
