@@ -6,7 +6,7 @@ import json
 import math
 from pathlib import Path
 
-from releases import CLASSES, COSTS, NDS_STEMS, SPACES, nb101_params
+from releases import CLASSES, COSTS, NDS_STEMS, SPACES, arch_config, nb101_params
 
 NATS_SERIES = (
     "train_acc_pct", "train_acc5_pct", "train_loss", "train_time_s",
@@ -222,7 +222,7 @@ def nats(benchmark: str, raw: dict[tuple, dict]) -> dict:
         latency, extra = trial["latency"], dict(trial["rest"])
         if latency is not None and len(latency) != 1:
             extra["latency"] = latency
-        if trial["arch_config"].keys() & {"dropout"}:
+        if trial["arch_config"] != arch_config(benchmark, trial["arch_str"], dataset):
             extra["arch_config"] = trial["arch_config"]
         trials.append(
             {

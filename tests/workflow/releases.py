@@ -341,6 +341,13 @@ def _values(rng: random.Random, kind: str) -> float:
     return rng.choice([0.0, 100.0]) if rng.random() < 0.02 else rng.uniform(0, 100)
 
 
+def arch_config(benchmark: str, arch_str: str, dataset: str) -> dict:
+    config = {"arch_str": arch_str, "class_num": CLASSES[dataset]}
+    if benchmark == "nats_sss":
+        return config | {"name": "infer.shape.tiny", "channels": arch_str, "genotype": SIZE_CELL}
+    return config | {"channel": 16, "num_cells": 5}
+
+
 def result_state(
     benchmark: str, arch_str: str, pair: tuple[str, int], epochs: int, rng: random.Random
 ) -> dict:
@@ -366,11 +373,7 @@ def result_state(
 
     owner = arch_str if rng.random() < 0.8 else rng.choice(SPACES[benchmark])  # wrong sizes
     params, flops = COSTS[benchmark](owner, dataset)
-    config = {"arch_str": arch_str, "class_num": CLASSES[dataset]}
-    if benchmark == "nats_sss":
-        config |= {"name": "infer.shape.tiny", "channels": arch_str, "genotype": SIZE_CELL}
-    else:
-        config |= {"channel": 16, "num_cells": 5}
+    config = arch_config(benchmark, arch_str, dataset)
     if rng.random() < 0.1:
         config["dropout"] = 0.25
     latency = [np.float64(rng.random()) for _one in range(rng.choice([1, 1, 1, 2]))]

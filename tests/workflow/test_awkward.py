@@ -92,25 +92,20 @@ def test_more_architectures_than_one_batch_of_a_pickle(tmp_path, count):
     records = {}
     for index in range(count):
         text = "".join(releases.SPACES["nats_sss"][index])
-        results = {
-            pair: {**result, "arch_config": {**result["arch_config"], "arch_str": text}}
-            for pair, result in one["all_results"].items()
-        }
-        state = {**one, "arch_index": index, "arch_str": text, "all_results": results}
-        records[index] = {"01": json_like(state)}
+        state = {**one, "arch_index": index, "arch_str": text}
+        records[index] = {"01": unshared(state)}
     path = releases.nats_pickle(tmp_path, "nats_sss", records, rng)
     table(tmp_path, "nats_sss", path, "pickle")
     folder = build(tmp_path, "nats_sss", "sample-x", outputs=["parquet"])
     tables = expected.nats("nats_sss", plain.nats(path))
     assert len(tables["architectures"]) == count
-    for trial in tables["trials"]:  # the configs are of another architecture: kept as they are
-        trial["extra"] = None
-    found = {**tables}
-    del found["trials"]
-    assert assert_parquet(folder, found) > 20 * count
+    # The configurations are of architecture 0: for all others they are kept as they are.
+    others = [trial for trial in tables["trials"] if trial["arch_id"]]
+    assert all("arch_config" in trial["extra"] for trial in others)
+    assert assert_parquet(folder, tables) > 20 * count
 
 
-def json_like(value):
+def unshared(value):
     """A deep copy that shares nothing but the floats."""
     return pickle.loads(pickle.dumps(value))
 
@@ -483,7 +478,7 @@ def truncated_torch_file(folder, rng):
     return path
 
 
-@case("nb201", "convert", "two records of NAS-Bench-201", "'full'")
+@case("nb201", "convert", "architecture", "full, less", "'full'")
 def torch_file_without_short_runs(folder, rng):
     records = {i: releases.record("nb201", i, ("full",), rng) for i in (5, 6)}
     return releases.nb201(folder, records, "legacy", rng, pickle.dumps)
@@ -577,6 +572,117 @@ def test_refused(tmp_path, name):
     releases.write_table(tmp_path / "sources.yaml", {benchmark: {"sample-x": [row]}}, **marks)
     assert_refused(tmp_path, benchmark, step, words)
     assert not Path("/tmp/nasbase-was-here").exists()
+
+
+# ---------------------------------------------------------------------------------------------
+# random damage
+
+
+def damaged(data: bytes, rng: random.Random, start: int = 0, end: int | None = None) -> bytes:
+    """A few bytes changed, lost, added or copied between ``start`` and ``end``."""
+    end = len(data) if end is None else end
+    body = bytearray(data[start:end])
+    for _wound in range(rng.choice([1, 1, 2, 4])):
+        at, other = rng.randrange(len(body)), rng.randrange(len(body))
+        kind = rng.randrange(4)
+        if kind == 0:
+            body[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            del body[at : at + rng.randrange(1, 9)]
+        elif kind == 2:
+            body[at:at] = rng.randbytes(rng.randrange(1, 5))
+        else:
+            body[at : at + 8] = body[other : other + 8]
+    return data[:start] + bytes(body) + data[end:]
+
+
+def inside_records(data: bytes) -> tuple[int, int]:
+    """Where the records of a pickle are; the long list of architectures is spared."""
+    return max(0, data.find(b"all_results") - 300), data.rfind(b"net_state_dict") + 400
+
+
+def damaged_nb101(folder, rng):
+    path = releases.nb101(folder, rng.randrange(100), cells=2)
+    payloads = plain.tfrecord_payloads(path)
+    chosen = rng.randrange(len(payloads))
+    row = json.loads(payloads[chosen])
+    row[4] = base64.b64encode(damaged(base64.b64decode(row[4]), rng)).decode()
+    payloads[chosen] = rng.choice([json.dumps(row).encode(), damaged(payloads[chosen], rng)])
+    return nb101_of(folder, payloads)
+
+
+def damaged_nats_sss(folder, rng):
+    records = {i: releases.record("nats_sss", i, ("01",), rng) for i in (1, 2, 3)}
+    path = releases.nats_pickle(folder, "nats_sss", records, rng)
+    data = bz2.decompress(path.read_bytes())
+    path.write_bytes(bz2.compress(damaged(data, rng, *inside_records(data))))
+    return path
+
+
+def damaged_nats_tss(folder, rng):
+    members = nats_members(folder, rng)
+    member = rng.choice([p for p in sorted(members.iterdir()) if not p.name.startswith("meta")])
+    member.write_bytes(bz2.compress(damaged(bz2.decompress(member.read_bytes()), rng)))
+    return releases.nats_tar(members, rng)
+
+
+def damaged_nb201(folder, rng):
+    records = {i: releases.record("nb201", i, ("full", "less"), rng) for i in (1, 2)}
+    path = releases.nb201(folder, records, "legacy", rng, pickle.dumps)
+    data = path.read_bytes()
+    path.write_bytes(damaged(data, rng, *inside_records(data)))
+    return path
+
+
+def damaged_nds(folder, rng):
+    path = releases.nds(folder, rng.randrange(100), ["Amoeba", "ResNeXt-A", "ResNet_reruns"])
+    with zipfile.ZipFile(path) as archive:
+        texts = {name: archive.read(name) for name in archive.namelist()}
+    chosen = rng.choice([name for name in texts if name.endswith(".json")])
+    texts[chosen] = damaged(texts[chosen], rng)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(name, text)
+    return path
+
+
+DAMAGED = {
+    "nb101": (damaged_nb101, None, lambda f: expected.nb101(plain.nb101(f), f.name)),
+    "nats_tss": (damaged_nats_tss, "tar", lambda f: expected.nats("nats_tss", plain.nats(f))),
+    "nats_sss": (damaged_nats_sss, "pickle", lambda f: expected.nats("nats_sss", plain.nats(f))),
+    "nb201": (damaged_nb201, None, lambda f: expected.nats("nb201", plain.nb201(f))),
+    "nds": (damaged_nds, None, lambda f: expected.nds(plain.nds(f))),
+}
+
+
+@pytest.mark.parametrize("benchmark", DAMAGED)
+def test_random_damage_is_refused_or_harmless(tmp_path, benchmark):
+    """No damage ends in another exception, nor in numbers that the file does not hold."""
+    make, form, right = DAMAGED[benchmark]
+    outcomes = set()
+    for seed in range(12):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        path = make(folder, random.Random(f"{benchmark} {seed}"))
+        table(folder, benchmark, path, form)
+        error = refusal(folder, benchmark)
+        installed = folder / "results" / benchmark / "sample-x"
+        if error is None:  # the damage hit a number, or a name that nothing depends on
+            assert assert_parquet(installed, right(path))
+        else:
+            assert error.where, error
+            assert error.todo, error
+            assert not installed.exists()
+        outcomes.add(error is None)
+    assert False in outcomes
+
+
+def refusal(folder: Path, benchmark: str) -> NasbaseError | None:
+    try:
+        build(folder, benchmark, "sample-x", shards=1, outputs=["parquet"])
+    except NasbaseError as error:
+        return error
+    return None
 
 
 # ---------------------------------------------------------------------------------------------

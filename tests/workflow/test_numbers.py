@@ -16,6 +16,13 @@ import pytest
 import releases
 from compare import assert_artifacts, duckdb_rows
 from harness import Workflow
+from stepwise import build
+
+from nasbase.benchmarks.nats_common import room as nats_room
+from nasbase.benchmarks.nb201 import room as nb201_room
+from nasbase.benchmarks.nds import records as nds_records
+from nasbase.store import hdf5, parquet
+from nasbase.tables import assemble, runs
 
 INDEXES = {
     "nats_tss": (0, 11, 347, 9, 15_624),
@@ -130,3 +137,34 @@ def test_nds(made, built):
     tables = expected.nds(raw)
     assert assert_artifacts(built.results("nds", "sample-a"), "nds", tables) > 50 * len(raw)
     assert max(row["n"] for row in tables["means"]) > 3  # seeds and reruns share configurations
+
+
+@pytest.mark.parametrize("benchmark", ["nb101", "nats_tss", "nb201", "nds"])
+def test_numbers_do_not_depend_on_the_size_of_batches(monkeypatch, tmp_path, benchmark):
+    """Everything that is done piece by piece, in very small pieces."""
+    monkeypatch.setattr(assemble, "RANGE_VALUES", 3000)
+    monkeypatch.setattr(runs, "_DISTINCT_ROWS", 3)
+    monkeypatch.setattr(hdf5, "CHUNK_BYTES", 9000)
+    monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 113)
+    monkeypatch.setattr(parquet.read_batches, "__defaults__", (113,))
+    for room in (nats_room, nb201_room, nds_records):
+        monkeypatch.setattr(room, "BATCH_BYTES", 30_000)
+    rng, form = random.Random(7), None
+    if benchmark == "nb101":
+        path = releases.nb101(tmp_path, 7)
+        tables = expected.nb101(plain.nb101(path), path.name)
+    elif benchmark == "nds":
+        path = releases.nds(tmp_path, 7, ["DARTS", "ResNet", "ResNet_reruns", "Vanilla_lr-wd_in"])
+        tables = expected.nds(plain.nds(path))
+    elif benchmark == "nb201":
+        records = {i: releases.record("nb201", i, ("full", "less"), rng) for i in (8, 3, 9)}
+        path = releases.nb201(tmp_path, records, "legacy", rng, pickle.dumps)
+        tables = expected.nats("nb201", plain.nb201(path))
+    else:
+        records = {i: releases.record("nats_tss", i, ("12", "200"), rng) for i in (8, 3, 9)}
+        path = releases.nats_pickle(tmp_path, "nats_tss", records, rng)
+        tables, form = expected.nats("nats_tss", plain.nats(path)), "pickle"
+    table = {benchmark: {"sample-x": [releases.describe(path, form)]}}
+    releases.write_table(tmp_path / "sources.yaml", table)
+    folder = build(tmp_path, benchmark, "sample-x", shards=3)
+    assert assert_artifacts(folder, benchmark, tables)

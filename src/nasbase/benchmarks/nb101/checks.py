@@ -148,10 +148,11 @@ def _accuracy_range(artifacts: Artifacts, outcome: Outcome) -> None:
 def _accuracy_grid(artifacts: Artifacts, outcome: Outcome) -> None:
     for table in _batches(artifacts, "curves", ["trial_id", *_ACCURACIES]):
         for column in _ACCURACIES:
-            fractions = (table[column].to_numpy() / 100).astype(np.float32)
-            hits = np.rint(fractions.astype(np.float64) * EVALUATED_IMAGES)
-            nearest = (hits / EVALUATED_IMAGES).astype(np.float32)
-            near = np.abs(fractions - nearest) <= np.spacing(nearest)  # not NaN, either
+            with np.errstate(over="ignore", invalid="ignore"):  # a damaged file may say 1e300
+                fractions = (table[column].to_numpy() / 100).astype(np.float32)
+                hits = np.rint(fractions.astype(np.float64) * EVALUATED_IMAGES)
+                nearest = (hits / EVALUATED_IMAGES).astype(np.float32)
+                near = np.abs(fractions - nearest) <= np.spacing(nearest)  # not NaN, either
             _count(outcome, table, "trial_id", column, near)
 
 
