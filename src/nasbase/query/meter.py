@@ -196,3 +196,20 @@ def _released(values: Sequence[float | None]) -> str:
             ranges.append([epoch, epoch])
     spelt = [str(low) if low == high else f"{low} to {high}" for low, high in ranges]
     return ", ".join(spelt) or "none: this split was never evaluated"
+
+
+def checked_run(run: int | str) -> int | str:
+    """A way to choose the run of an evaluation: ``random``, ``mean`` or the number of a run.
+
+    Raises
+    ------
+    QueryError
+        If it is none of them.
+    """
+    if run in ("random", "mean") or (isinstance(run, int) and not isinstance(run, bool)):
+        return run
+    raise QueryError(
+        "That is no way to choose a run.",
+        expected="'random', 'mean', or the number of a run",
+        found=repr(run),
+    )

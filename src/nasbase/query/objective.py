@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nasbase.errors import QueryError, SpaceError
-from nasbase.query.meter import Meter
+from nasbase.query.meter import Meter, checked_run
 
 if TYPE_CHECKING:
     from nasbase.query.handle import Benchmark
@@ -96,6 +96,7 @@ class Objective:
             If the architecture is not in this build, the fidelity does not exist, or no
             validation accuracy was released for it.
         """
+        checked_run(run)
         num_epochs, epoch = self._fidelity(fidelity)
         info: dict[str, Any] = {
             "status": "invalid",
@@ -108,10 +109,11 @@ class Objective:
         arch_id = self._arch_id(configuration, info)
         if arch_id is None:
             return {"function_value": INVALID_VALUE, "cost": 0.0, "info": info}
+        taken: Any
         if run == "mean":
             taken, reading = None, self._meter.mean(arch_id, num_epochs, epoch)
         else:
-            taken = self._draw(arch_id, num_epochs, rng) if run == "random" else int(run)
+            taken = self._draw(arch_id, num_epochs, rng) if run == "random" else run
             reading = self._meter.read(arch_id, num_epochs, epoch, taken)
         info |= {
             "status": "ok",

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from nasbase.errors import NasbaseError, QueryError
-from nasbase.query.meter import Meter, Reading
+from nasbase.query.meter import Meter, Reading, checked_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,7 +195,7 @@ class Simulator:
         self._bench = bench
         self._meter = Meter(bench, dataset, fallback)
         self._asked = dataset
-        self._run = _checked_run(run)
+        self._run = checked_run(run)
         self._evaluations: list[Evaluation] = []
         self.num_epochs = self._meter.schedule(num_epochs)
         self.time_budget_s = time_budget_s
@@ -413,13 +413,3 @@ class Simulator:
         )
         self._evaluations.append(evaluation)
         return evaluation
-
-
-def _checked_run(run: int | str) -> int | str:
-    if run in ("random", "mean") or (isinstance(run, int) and not isinstance(run, bool)):
-        return run
-    raise QueryError(
-        "That is no way to choose a run.",
-        expected="'random', 'mean', or the number of a run",
-        found=repr(run),
-    )
