@@ -78,6 +78,10 @@ class ArtifactError(NasbaseError):
     """A built artifact is missing, damaged, or of a layout that this version does not know."""
 
 
+class DamagedError(ArtifactError):
+    """Installed files are not the ones that were validated."""
+
+
 class CheckFailedError(NasbaseError):
     """Built artifacts did not pass validation; nothing was installed."""
 

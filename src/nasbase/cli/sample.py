@@ -1,4 +1,4 @@
-"""The command `nasbase`."""
+"""`nasbase sample`: made-up releases in upstream's exact formats."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nasbase import __version__
 from nasbase.benchmarks import NAMES, canonical_name, room_of
-from nasbase.environment import find_home
-from nasbase.errors import ConfigError, NasbaseError
+from nasbase.cli.arguments import positive
+from nasbase.errors import ConfigError
 
 SAMPLE_OPTIONS: dict[str, tuple[str, ...]] = {
     "nb101": ("schedules", "order"),
@@ -24,42 +23,8 @@ SAMPLE_OPTIONS: dict[str, tuple[str, ...]] = {
 """Options of `nasbase sample` that mean something for a benchmark."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the result is its exit status (0 well, 1 an error, 2 wrong usage)."""
-    given = _parser().parse_args(arguments)
-    try:
-        given.run(given)
-    except NasbaseError as error:
-        print(f"nasbase: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="nasbase",
-        description="Tabular NAS benchmarks, rebuilt from the raw releases. "
-        "`snakemake --cores 8` builds them; see README.md.",
-    )
-    parser.add_argument("--version", action="version", version=f"nasbase {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_sample(commands)
-    listing = commands.add_parser(
-        "list", help="what is installed", description="List the installed builds."
-    )
-    listing.add_argument(
-        "--home", type=Path, help="results folder (default: $NASBASE_HOME, ./results)"
-    )
-    listing.add_argument("--json", action="store_true", help="print the catalogue as JSON")
-    listing.set_defaults(run=_list)
-    return parser
-
-
-# ---------------------------------------------------------------------------------------------
-# sample
-
-
-def _add_sample(commands: Any) -> None:
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
     sample = commands.add_parser(
         "sample",
         help="write a made-up release in upstream's exact format",
@@ -73,7 +38,7 @@ def _add_sample(commands: Any) -> None:
     )
     sample.add_argument(
         "--architectures",
-        type=_positive,
+        type=positive,
         default=50,
         metavar="N",
         help="architectures (nds: trainings) to write (default: 50)",
@@ -113,15 +78,8 @@ def _add_sample(commands: Any) -> None:
     sample.set_defaults(run=_sample)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
 def _schedules(text: str) -> list[int]:
-    return [_positive(part) for part in text.split(",")]
+    return [positive(part) for part in text.split(",")]
 
 
 def _sample(given: argparse.Namespace) -> None:
@@ -199,49 +157,3 @@ def _absolute(table: Mapping[str, Any], out: Path) -> dict[str, Any]:
             for file in release["files"]:
                 file["urls"] = [(out / url.removeprefix("file:")).as_uri() for url in file["urls"]]
     return copy
-
-
-# ---------------------------------------------------------------------------------------------
-# list
-
-
-def _list(given: argparse.Namespace) -> None:
-    home = find_home(given.home)
-    path = home / "catalog.json"
-    if not path.is_file():
-        raise ConfigError(
-            "Nothing is installed here.",
-            where=home,
-            expected="catalog.json",
-            found="no such file",
-            todo="Build something: `make demo` (made-up numbers) or `snakemake --cores 8`.",
-        )
-    catalog = json.loads(path.read_text())
-    if given.json:
-        print(json.dumps(catalog, indent=1))
-        return
-    header = ("benchmark", "version", "architectures", "trials", "curve points", "MB", "")
-    rows = [header]
-    for name, benchmark in catalog["benchmarks"].items():
-        for release in benchmark["releases"].values():
-            marks = [mark for mark in ("synthetic", "partial") if release[mark]]
-            rows.append(
-                (
-                    name,
-                    release["version"],
-                    f"{release['architectures']:,}",
-                    f"{release['trials']:,}",
-                    f"{release['curve_points']:,}",
-                    f"{release['bytes'] / 1e6:.1f}",
-                    ", ".join(marks).upper(),
-                )
-            )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
-    for row in rows:
-        aligned = zip(row, widths, ("<", "<", ">", ">", ">", ">", "<"), strict=True)
-        cells = [f"{cell:{side}{width}}" for cell, width, side in aligned]
-        print("  ".join(cells).rstrip())
-
-
-if __name__ == "__main__":
-    sys.exit(main())
