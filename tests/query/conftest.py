@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import nasbase
@@ -91,3 +93,14 @@ def bench(home):
 def manifest_of(home):
     """The manifest of one of the sample builds."""
     return lambda name: json.loads((home / name / "sample" / "manifest.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def rows_of(home):
+    """Rows of a Parquet table as dicts: a path to the numbers that the handle has no part in."""
+
+    @cache
+    def read(name: str, table: str) -> list[dict]:
+        return pq.read_table(home / name / "sample" / f"{table}.parquet").to_pylist()
+
+    return read

@@ -82,7 +82,9 @@ class Answered(NamedTuple):
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """The known name that a misspelt one most likely means."""
     by_lowered = {str(k).lower(): str(k) for k in known}
-    near = difflib.get_close_matches(str(name).lower(), by_lowered, n=1, cutoff=0.5)
+    lowered = str(name).lower()
+    near = difflib.get_close_matches(lowered, by_lowered, n=1, cutoff=0.5)
+    near = near or [known for known in by_lowered if len(lowered) > 1 and lowered in known]
     return by_lowered[near[0]] if near else None
 
 
