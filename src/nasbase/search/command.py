@@ -164,7 +164,7 @@ def _studies(searches: Sequence[tuple[str, Search]], given: argparse.Namespace) 
             workers=given.workers,
         )
         for name, search in searches
-        for dataset in given.dataset or published
+        for dataset in given.dataset or published or bench.datasets
     ]
 
 

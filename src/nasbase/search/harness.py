@@ -91,12 +91,12 @@ def run_searches(
             expected="runs and workers of 1 or more",
             found=f"runs={runs}, workers={workers}",
         )
+    space = search_space(bench, present_only)
     terms = _protocol(
         bench,
         dataset,
         {"time_budget_s": time_budget_s, "num_epochs": num_epochs, "full_epochs": full_epochs},
     )
-    space = search_space(bench, present_only)
     job = _Job(bench, dataset, search, space, seed, terms, fallback)
     return Study(
         bench=bench,

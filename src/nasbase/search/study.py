@@ -231,11 +231,11 @@ class Study:
         return Score(*(summary(self._at_budget(role, read)) for role in ("valid_acc", "test_acc")))
 
     def regret(self, points: int = 100) -> RegretCurve:
-        """Test regret over time, at equally spaced points of the clock."""
+        """Test regret over time, at equally spaced points of the clock (two or more)."""
         start = max(run.elapsed_s[0] for run in self.runs)
         end = max(self.protocol.time_budget_s, start)
-        steps = max(points - 1, 1)
-        times = [start + (end - start) * step / steps for step in range(points)]
+        times = [start + (end - start) * step / (points - 1) for step in range(points - 1)]
+        times.append(end)
         curves = [
             [self.best_test_acc_pct - score for score in self._trace(run, "test_acc", times)]
             for run in self.runs

@@ -79,12 +79,19 @@ class ResultsTable:
             cells = (_latex(self._score(method, column)) for column in columns)
             lines.append(rf"{_escaped(method)} & {' & '.join(cells)} \\")
         best = " & ".join(f" & ${self._optimum(column):.2f}$" for column in columns)
-        lines += [r"\midrule", rf"Best in the build & {best} \\", r"\bottomrule", r"\end{tabular}"]
+        lines += [r"\midrule", rf"Best in the build & {best} \\"]
+        if self._synthetic():
+            mark = r"\textbf{SYNTHETIC: made-up numbers}"
+            lines.append(rf"\multicolumn{{{1 + 2 * len(columns)}}}{{l}}{{{mark}}} \\")
+        lines += [r"\bottomrule", r"\end{tabular}"]
         return "\n".join(lines) + "\n"
 
     __str__ = text
 
     # -----------------------------------------------------------------------------------------
+
+    def _synthetic(self) -> bool:
+        return any(study.bench.synthetic for study in self.studies)
 
     def _columns(self) -> list[tuple[str, str]]:
         return list(dict.fromkeys((study.bench.name, study.dataset) for study in self.studies))
@@ -148,7 +155,7 @@ class ResultsTable:
 
     def _facts(self) -> Iterator[str]:
         """What a reader must know to use the numbers."""
-        if any(study.bench.synthetic for study in self.studies):
+        if self._synthetic():
             yield "SYNTHETIC: made-up numbers of a sample release; they say nothing about methods."
         if any(study.present_only for study in self.studies):
             yield (
