@@ -1,4 +1,8 @@
-"""The steps of a build, as the workflow's scripts call them: files in, files out."""
+"""The steps of a build, as the workflow's scripts call them: files in, files out.
+
+Each step imports what it needs when it runs: the modules that a step loads are the ones that its
+rule declares as inputs, and a test compares the two.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +11,16 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nasbase.benchmarks import room_of
 from nasbase.benchmarks.room import Plan, RawRelease
-from nasbase.checks.check import Artifacts
-from nasbase.checks.validate import validate
-from nasbase.config import BuildConfig
-from nasbase.sources.disk import check_free_disk
 from nasbase.sources.fetched import ensure_linked, read_fetched, write_fetched
-from nasbase.sources.obtain import fetch_release
 from nasbase.sources.store import Store
 from nasbase.staging import staged_file, staged_folder
-from nasbase.store.build import read_build
-from nasbase.tables.assemble import assemble
-from nasbase.tables.runs import write_runs
+
+if TYPE_CHECKING:
+    from nasbase.config import BuildConfig
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +30,8 @@ RAW = Path("resources/raw")
 
 def fetch_step(config: BuildConfig, benchmark: str, release: str, fetched: Path) -> None:
     """Obtain, verify and link the files of a release."""
+    from nasbase.sources.obtain import fetch_release
+
     raw = fetch_release(
         config.table,
         benchmark,
@@ -52,6 +53,8 @@ def raw_release(fetched: Path, *, partial: bool) -> RawRelease:
 
 def plan_step(fetched: Path, plan: Path, *, shards: int, partial: bool) -> None:
     """Cut a release into shards, after a look at the free disk that its build needs."""
+    from nasbase.sources.disk import check_free_disk
+
     raw = raw_release(fetched, partial=partial)
     this = room_of(raw.benchmark)
     needed = int(this.disk_factor * sum(file.bytes for file in raw.files))
@@ -71,6 +74,8 @@ def read_plan(path: Path) -> Plan:
 
 def convert_step(fetched: Path, plan: Path, shard: Path, *, partial: bool) -> None:
     """Turn one shard (``.../<number>-of-<count>``) of a release into sorted runs."""
+    from nasbase.tables.runs import write_runs
+
     raw = raw_release(fetched, partial=partial)
     number = int(shard.name.split("-")[0])
     batches = room_of(raw.benchmark).decode(raw, read_plan(plan).shards[number])
@@ -88,6 +93,8 @@ def assemble_step(
     provenance: Mapping[str, Any],
 ) -> None:
     """Merge the shards of a release into its Parquet tables."""
+    from nasbase.tables.assemble import assemble
+
     raw = replace(read_fetched(fetched), partial=partial)
     marks = {"release": raw.release, "synthetic": raw.synthetic, **provenance}
     sources = [
@@ -109,6 +116,10 @@ def assemble_step(
 
 def validate_step(parquet: Path, report: Path, *, forms: Sequence[str], partial: bool) -> None:
     """Run every check on the artifacts of a build."""
+    from nasbase.checks.check import Artifacts
+    from nasbase.checks.validate import validate
+    from nasbase.store.build import read_build
+
     build = read_build(parquet)
     artifacts = Artifacts(
         benchmark=build.benchmark,

@@ -1,5 +1,6 @@
 """One build of all five benchmarks: what is installed, what it says of itself, and its bytes."""
 
+import csv
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import pyarrow.parquet as pq
@@ -165,3 +167,77 @@ def test_the_real_releases_are_the_default(tmp_path):
     )
     for path in ("nb101/full-3d64db81", "nb201/1.1-096897", "nds/1-unpinned"):
         assert path in done.stdout + done.stderr
+
+
+# ---------------------------------------------------------------------------------------------
+# Snakemake does not follow imports: what a step loads must be what its rule declares
+
+PACKAGE = ROOT / "src" / "nasbase"
+
+# What a rule need not declare. Fetching must never be repeated for a change of code; the others
+# decide how a step is run, not what it makes.
+EXEMPT = re.compile(
+    r"(sources/.*|steps|staging|joblog|errors|__init__|environment|.*/__init__)\.py"
+)
+
+STEPS = {
+    "plan": "steps.plan_step(raw, out / 'plan.json', shards=2, partial=True)",
+    "convert": "steps.convert_step(raw, work / 'plan.json', out / '000-of-002', partial=True)",
+    "sqlite": "import nasbase.store.sqlite as form; form.write_sqlite(work / 'parquet', out / 'x')",
+    "hdf5": "import nasbase.store.hdf5 as form; form.write_hdf5(work / 'parquet', out / 'x')",
+    "install": "import nasbase.store.install",
+}  # fmt: skip
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from nasbase import steps
+raw, work, out = map(Path, sys.argv[1:])
+{call}
+import nasbase
+package = Path(nasbase.__file__).parent
+files = [Path(m.__file__) for n, m in list(sys.modules.items()) if n.split(".")[0] == "nasbase"]
+print(json.dumps(sorted(str(f.relative_to(package)) for f in files if f.is_relative_to(package))))
+"""
+
+
+@pytest.fixture(scope="module")
+def declarations(built) -> dict[tuple[str, str], set[str]]:
+    """Modules among the inputs of each rule and benchmark, as Snakemake lists them."""
+    lines = built.run("--detailed-summary").text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("output_file\t"))
+    header, *rows = csv.reader(lines[start:], delimiter="\t")
+    found: dict[tuple[str, str], set[str]] = {}
+    for row in rows:
+        facts = dict(zip(header, row, strict=False))
+        (name,) = re.findall("|".join(NAMES), facts["output_file"])[:1] or [""]
+        modules = [Path(p) for p in facts["input-file(s)"].split(",") if p.endswith(".py")]
+        own = found.setdefault((facts["rule"], name), set())
+        own.update(str(path.relative_to(PACKAGE)) for path in modules)
+    return found
+
+
+def known_to(declarations, rule: str, name: str) -> set[str]:
+    """Modules whose change reruns a rule.
+
+    Shards are temporary, so what reruns assembly reruns conversion as well; and everything that is
+    made of the tables is made again with them.
+    """
+    rules = {"plan", "convert", "assemble", rule}
+    return set().union(*(declarations.get((r, name), set()) for r in rules))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("rule", STEPS)
+def test_a_rule_declares_the_modules_that_its_step_loads(built, declarations, tmp_path, rule, name):
+    if (rule, name) == ("hdf5", "nb101"):
+        pytest.skip("nb101 has no tensors")
+    (work,) = (built.folder / "build" / name).iterdir()
+    raw = built.folder / "resources/raw" / name / work.name / "fetched.json"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(call=STEPS[rule]), str(raw), str(work), str(tmp_path)],
+        cwd=built.folder, env=environment(), check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    loaded = set(json.loads(done.stdout))
+    undeclared = loaded - known_to(declarations, rule, name)
+    assert {module for module in undeclared if not EXEMPT.fullmatch(module)} == set()

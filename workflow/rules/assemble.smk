@@ -29,9 +29,10 @@ rule sqlite:
     input:
         parquet=f"{WORK}/parquet",
         code=code(
-            "store/sqlite.py",
+            "store/build.py",
             "store/curves.py",
             "store/series_blob.py",
+            "store/sqlite.py",
             "tables/models.py",
         ),
     output:
@@ -56,7 +57,7 @@ rule sqlite:
 rule hdf5:
     input:
         parquet=f"{WORK}/parquet",
-        code=code("store/hdf5.py", "store/curves.py"),
+        code=code("store/build.py", "store/curves.py", "store/hdf5.py"),
     output:
         form=f"{WORK}/curves.h5",
     log:
