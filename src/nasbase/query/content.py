@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,19 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 from nasbase.errors import QueryError
 from nasbase.query import vocabulary
 from nasbase.query.database import Database
-from nasbase.query.results import (
-    Architecture,
-    Architectures,
-    Frame,
-    Mean,
-    Note,
-    Row,
-    Trial,
-)
+from nasbase.query.rows import Architecture, Architectures, Frame, Mean, Note, Row, Trial
 from nasbase.query.vocabulary import Answered, unknown
 from nasbase.tables.catalogue import series, tables
 
 if TYPE_CHECKING:
+    import random
+
     from nasbase.query.handle import Benchmark
     from nasbase.query.spaces import Space
 
@@ -207,6 +200,8 @@ class Content:
                 expected=f"0 to {len(self)}",
                 found=n,
             )
+        import random
+
         rng = random.Random(rng) if isinstance(rng, int) else rng
         return tuple(self.architectures[i] for i in rng.sample(range(len(self)), n))
 

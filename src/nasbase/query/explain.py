@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasbase.errors import QueryError
 from nasbase.query.curves import points_of
-from nasbase.query.results import ranges
+from nasbase.query.rows import ranges
 from nasbase.query.vocabulary import Answered, split_in, unknown
 
 if TYPE_CHECKING:

@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nasbase.errors import QueryError
-from nasbase.query.vocabulary import unknown
-from nasbase.tables.catalogue import CONFIGURATION_COLUMNS
+from nasbase.query.vocabulary import CONFIGURATION, unknown
 
 if TYPE_CHECKING:
     from nasbase.query.handle import Benchmark
-    from nasbase.query.results import Architecture
+    from nasbase.query.rows import Architecture
 
-CONFIGURATION = tuple(column.name for column in CONFIGURATION_COLUMNS)
 Predicate = Callable[["Architecture"], bool]
 
 

@@ -9,20 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from nasbase.errors import QueryError
-from nasbase.query import explain, filters, points, vocabulary
+from nasbase.query import vocabulary
 from nasbase.query.content import Arch, Content
 from nasbase.query.curves import points_of
-from nasbase.query.results import (
-    Architecture,
-    Complexity,
-    Curve,
-    Described,
-    Description,
-    Mean,
-    Means,
-    Trials,
-    Value,
-)
+from nasbase.query.rows import Architecture, Mean, Means, Trials
 from nasbase.query.vocabulary import Answered, unknown
 from nasbase.store.series_blob import decode_one
 from nasbase.tables.catalogue import tables
@@ -35,6 +25,7 @@ if TYPE_CHECKING:
     from nasbase.query.filters import Predicate
     from nasbase.query.objective import Objective
     from nasbase.query.ranking import Ranking, Rule
+    from nasbase.query.results import Complexity, Curve, Description, Value
     from nasbase.query.simulator import Simulator
     from nasbase.query.table import LazyTable
     from nasbase.query.values import Missing, Values
@@ -96,6 +87,8 @@ class Benchmark(Content):
         sql, parameters = self.condition(arch_id, asked, configuration)
         rows = self.database.rows(f"SELECT * FROM trials WHERE {sql} ORDER BY trial_id", parameters)
         if not rows:
+            from nasbase.query import explain
+
             raise explain.no_trial(self, arch_id, {**asked, **configuration})
         return Trials(self.frame("trials"), rows)
 
@@ -116,7 +109,7 @@ class Benchmark(Content):
 
     def _configured(self, given: Mapping[str, Any]) -> tuple[str, list[Any]]:
         """NDS: condition on ``configurations`` and its parameters, from keyword filters."""
-        known = ("config_id", *filters.CONFIGURATION) if self.name == "nds" else ()
+        known = ("config_id", *vocabulary.CONFIGURATION) if self.name == "nds" else ()
         for name in given:
             if name not in known:
                 raise unknown("filter", name, known, where=self.label)
@@ -133,6 +126,8 @@ class Benchmark(Content):
         if not rows:
             dataset = self.dataset(dataset)
             asked = {"dataset": dataset, "num_epochs": self.schedule(dataset, num_epochs)}
+            from nasbase.query import explain
+
             raise explain.no_trial(self, arch_id, asked)
         runs = tuple(run for (run,) in rows)
         if self.name == "nds":
@@ -142,6 +137,8 @@ class Benchmark(Content):
     def _one_configuration(self, arch_id: int, dataset: str, num_epochs: int) -> None:
         rows = self._configuration_means(arch_id, dataset, num_epochs, {})
         if len(rows) > 1:
+            from nasbase.query import explain
+
             raise explain.several_configurations(self, arch_id, [row[0] for row in rows])
 
     def series_values(
@@ -188,6 +185,8 @@ class Benchmark(Content):
     def _no_run(self, arch_id: int, dataset: str, num_epochs: int, run: int) -> QueryError:
         dataset = self.dataset(dataset)
         asked = {"dataset": dataset, "num_epochs": self.schedule(dataset, num_epochs), "run": run}
+        from nasbase.query import explain
+
         return explain.no_trial(self, arch_id, asked)
 
     # ------------------------------------------------------------------ means
@@ -223,8 +222,12 @@ class Benchmark(Content):
             rows = self._configuration_means(arch_id, dataset, num_epochs, configuration)
         if not rows:
             asked = {"dataset": dataset, "num_epochs": num_epochs, **configuration}
+            from nasbase.query import explain
+
             raise explain.no_trial(self, arch_id, asked)
         if len(rows) > 1:
+            from nasbase.query import explain
+
             raise explain.several_configurations(self, arch_id, [row[0] for row in rows])
         return Mean(self.frame("means"), rows[0])
 
@@ -248,6 +251,8 @@ class Benchmark(Content):
         else:
             rows = self._configuration_means(arch_id, dataset, num_epochs, configuration)
         if not rows:
+            from nasbase.query import explain
+
             raise explain.no_trial(self, arch_id, {**asked, **configuration})
         return Means(self.frame("means"), rows)
 
@@ -332,6 +337,8 @@ class Benchmark(Content):
         **configuration: Any,
     ) -> Value:
         """`value` of words that `split_of` has resolved."""
+        from nasbase.query import points
+
         return points.value(
             self,
             arch_id,
@@ -346,7 +353,7 @@ class Benchmark(Content):
 
     def _length(self, answered: Answered, num_epochs: int | None, hp: object) -> int:
         """The schedule asked for; sizes need none."""
-        if num_epochs is None and hp is None and points.is_cost(self, answered.series):
+        if num_epochs is None and hp is None and vocabulary.is_cost(self.name, answered.series):
             return self.trainings[answered.dataset][0]
         return self.schedule(answered.dataset, num_epochs, hp)
 
@@ -373,6 +380,8 @@ class Benchmark(Content):
         """
         asked = self.dataset(dataset)
         answered = self.split_of(series, asked)
+        from nasbase.query import points
+
         return points.curve(
             self,
             self._arch_id(arch),
@@ -386,6 +395,8 @@ class Benchmark(Content):
 
     def complexity(self, arch: Arch, dataset: str | None = None) -> Complexity:
         """Sizes of an architecture: computed from its structure, and as upstream recorded them."""
+        from nasbase.query import points
+
         return points.complexity(self, self._arch_id(arch), self.dataset(dataset))
 
     # ------------------------------------------------------------------ all architectures
@@ -592,6 +603,8 @@ class Benchmark(Content):
     @cached_property
     def columns(self) -> Description:
         """Every column: unit, meaning, and whether it was released or computed."""
+        from nasbase.query.results import Described, Description
+
         return Description(
             self,
             tuple(

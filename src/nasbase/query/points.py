@@ -12,6 +12,7 @@ from nasbase.errors import QueryError
 from nasbase.query import explain
 from nasbase.query.curves import points_of
 from nasbase.query.results import Complexity, Curve, Value
+from nasbase.query.vocabulary import is_cost
 from nasbase.tables.catalogue import tables
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def value(
         "split": split,
         "unit": unit_of(bench, series),
     }
-    if is_cost(bench, series):
+    if is_cost(bench.name, series):
         return _cost(bench, arch_id, dataset, series, facts)
     facts |= {"num_epochs": num_epochs, "epoch": num_epochs}
     which = {"dataset": dataset, "num_epochs": num_epochs, **configuration}
@@ -69,11 +70,6 @@ def _ambiguous(bench: Benchmark, arch_id: int, trials: Any) -> QueryError:
     if bench.name == "nds" and len(set(trials.config_id)) > 1:
         return explain.several_configurations(bench, arch_id, sorted(set(trials.config_id)))
     return explain.several_runs(bench, arch_id, trials.dataset[0], trials.num_epochs[0])
-
-
-def is_cost(bench: Benchmark, column: str) -> bool:
-    """Whether a column is computed from the architecture alone and not recorded by runs."""
-    return column in ("params", "macs") and column not in bench.frame("trials").position
 
 
 def unit_of(bench: Benchmark, column: str) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nasbase.errors import QueryError
 from nasbase.query import filters
-from nasbase.query.results import Tabular, Value, aligned, brief, measured
+from nasbase.query.results import Tabular, Value, measured
+from nasbase.query.rows import aligned, brief
 from nasbase.query.vocabulary import Answered, lower_is_better
 
 if TYPE_CHECKING:

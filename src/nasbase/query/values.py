@@ -13,8 +13,9 @@ import numpy as np
 
 from nasbase.errors import QueryError
 from nasbase.query import explain, filters, points
-from nasbase.query.results import measured, ranges
-from nasbase.query.vocabulary import Answered
+from nasbase.query.results import measured
+from nasbase.query.rows import ranges
+from nasbase.query.vocabulary import Answered, is_cost
 from nasbase.store.series_blob import decode_one
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def values(
         raise QueryError("missing= is unknown.", expected="None or 'nan'", found=repr(missing))
     chosen = filters.build(bench, where, given)
     epoch = num_epochs if at_epoch is None else at_epoch
-    cost = points.is_cost(bench, answered.series)
+    cost = is_cost(bench.name, answered.series)
     if cost:
         found = _costs(bench, answered)
     elif epoch != num_epochs:

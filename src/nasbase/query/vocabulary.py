@@ -6,12 +6,18 @@ upstream evaluated on. Which split plays which role is written down once, in `RO
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from nasbase.errors import QueryError
-from nasbase.tables.catalogue import NATS_RECORDS, SPLITS, final_values, series
+from nasbase.tables.catalogue import (
+    CONFIGURATION_COLUMNS,
+    NATS_RECORDS,
+    SPLITS,
+    final_values,
+    recorded,
+    series,
+)
 
 Roles = Mapping[str, Mapping[str, tuple[str, str]]]
 """Data set asked for -> role -> (data set, split) that answer."""
@@ -71,6 +77,10 @@ _KINDS = {"acc": "acc_pct", "acc5": "acc5_pct", "loss": "loss", "err": "err_pct"
 LOWER_IS_BETTER = ("_loss", "_err_pct", "_time_s", "_total_s", "latency_s", "params", "macs")
 
 
+CONFIGURATION = tuple(column.name for column in CONFIGURATION_COLUMNS)
+"""What tells the configurations of one NDS architecture apart."""
+
+
 class Answered(NamedTuple):
     """Which column answers, on which data set; ``split`` is None for what has no split."""
 
@@ -82,6 +92,8 @@ class Answered(NamedTuple):
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """The known name that a misspelt one most likely means."""
     by_lowered = {str(k).lower(): str(k) for k in known}
+    import difflib
+
     lowered = str(name).lower()
     near = difflib.get_close_matches(lowered, by_lowered, n=1, cutoff=0.5)
     near = near or [known for known in by_lowered if len(lowered) > 1 and lowered in known]
@@ -103,6 +115,11 @@ def unknown(kind: str, name: object, known: Collection[str], where: object = Non
 def lower_is_better(column: str) -> bool:
     """Whether a smaller value of a column is the better one."""
     return column.endswith(LOWER_IS_BETTER) or column in ("params_m", "flops_m", "flops")
+
+
+def is_cost(benchmark: str, column: str) -> bool:
+    """Whether a column is computed from the architecture alone and not recorded by runs."""
+    return column in ("params", "macs") and column not in {c.name for c in recorded(benchmark)}
 
 
 def split_in(benchmark: str, column: str) -> str | None:
