@@ -313,6 +313,15 @@ def test_mean_or_one_run(tss):
 # refusals
 
 
+def test_schedules_by_upstreams_name(tss):
+    assert tss.simulator("cifar10", hp="12").num_epochs == 12
+    assert tss.objective("cifar10", hp="200").num_epochs == 200
+    with pytest.raises(QueryError, match="which training schedule"):
+        tss.simulator("cifar10")
+    with pytest.raises(QueryError, match="different schedules"):
+        tss.simulator("cifar10", num_epochs=12, hp="200")
+
+
 def test_what_was_never_released_is_refused(tss):
     clock = tss.simulator("cifar100", num_epochs=200, seed=0)
     with pytest.raises(QueryError) as caught:

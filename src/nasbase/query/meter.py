@@ -75,11 +75,14 @@ class Meter:
                 found=repr(fallback),
             )
 
-    def schedule(self, num_epochs: int | None) -> int:
-        """A schedule that the data set was trained with; None is the longest."""
-        if num_epochs is None:
-            return max(self._bench.trainings[self.dataset])
-        return self._bench.schedule(self.dataset, num_epochs)
+    def schedule(self, num_epochs: int | None, hp: object = None) -> int:
+        """A schedule that the data set was trained with, by its length or upstream's name."""
+        return self._bench.schedule(self.dataset, num_epochs, hp)
+
+    @property
+    def longest(self) -> int:
+        """The longest schedule that the data set was trained with."""
+        return max(self._bench.trainings[self.dataset])
 
     def runs(self, arch_id: int, num_epochs: int) -> tuple[int, ...]:
         """Runs of an architecture under a schedule."""

@@ -35,8 +35,9 @@ class Objective:
         An open benchmark.
     dataset
         Data set as the papers name it; cifar10 is validated on ``cifar10-valid``.
-    num_epochs
-        Schedule where the fidelity names none; None is the longest.
+    num_epochs, hp
+        Schedule where the fidelity names none, by its length or by upstream's name of it; without
+        both the longest.
     seed
         Seed of the objective's own generator, which draws the runs.
     fallback
@@ -50,6 +51,7 @@ class Objective:
         dataset: str,
         *,
         num_epochs: int | None = None,
+        hp: object = None,
         seed: int | None = None,
         fallback: str | None = None,
     ) -> None:
@@ -57,7 +59,9 @@ class Objective:
         self._meter = Meter(bench, dataset, fallback)
         self._rng = random.Random(seed)
         self.dataset = dataset
-        self.num_epochs = self._meter.schedule(num_epochs)
+        if num_epochs is None and hp is None:
+            num_epochs = self._meter.longest
+        self.num_epochs = self._meter.schedule(num_epochs, hp)
 
     def objective_function(
         self,
@@ -153,7 +157,7 @@ class Objective:
             As for `objective_function`.
         """
         del rng
-        default = {"num_epochs": self._meter.schedule(None)}
+        default = {"num_epochs": self._meter.longest}
         num_epochs, epoch = self._fidelity(default | dict(fidelity or {}))
         if epoch != num_epochs:
             raise QueryError(

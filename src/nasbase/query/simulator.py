@@ -153,8 +153,9 @@ class Simulator:
         An open benchmark.
     dataset
         Data set as the papers name it; cifar10 is validated on ``cifar10-valid``.
-    num_epochs
-        Schedule of the evaluations, unless `evaluate` is told another.
+    num_epochs, hp
+        Schedule of the evaluations, unless `evaluate` is told another; ``hp`` is upstream's name
+        of it (``"12"``, ``"200"``).
     time_budget_s
         Seconds after which `evaluate` raises `BudgetExhausted`; None never does.
     seed
@@ -186,7 +187,8 @@ class Simulator:
         bench: Benchmark,
         dataset: str,
         *,
-        num_epochs: int,
+        num_epochs: int | None = None,
+        hp: object = None,
         time_budget_s: float | None = None,
         seed: int | None = None,
         run: int | str = "random",
@@ -197,7 +199,7 @@ class Simulator:
         self._asked = dataset
         self._run = checked_run(run)
         self._evaluations: list[Evaluation] = []
-        self.num_epochs = self._meter.schedule(num_epochs)
+        self.num_epochs = self._meter.schedule(num_epochs, hp)
         self.time_budget_s = time_budget_s
         self.seed = random.SystemRandom().getrandbits(63) if seed is None else seed
         self._rng = random.Random(self.seed)
