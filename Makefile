@@ -19,6 +19,7 @@ $(READY): pyproject.toml $(PINS)
 	$(PYTHON) -c 'import sys; sys.exit("nasbase needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(PINS),--constraint $(PINS)) --editable '.[dev]'
+	$(BIN)/python -m compileall -q src
 	touch $(READY)
 
 demo: $(READY)
