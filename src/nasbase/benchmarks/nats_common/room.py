@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from nasbase.benchmarks.nats_common import facts
+from nasbase.benchmarks.nats_common import facts, topology
 from nasbase.benchmarks.nats_common.datasets import DATASETS
 from nasbase.benchmarks.nats_common.release import (
     REPORT,
@@ -97,6 +97,29 @@ class TableRoom(Room):
         from nasbase.benchmarks.nats_common import checks
 
         return checks.record_checks(self)
+
+
+class TopologyRoom(TableRoom):
+    """A room of the topology space, whichever release its records come from."""
+
+    space_size = topology.SIZE
+    schedules = (12, 200)
+
+    def enumeration(self) -> Sequence[str]:
+        """All architecture strings by index."""
+        return topology.enumeration()
+
+    def architecture_costs(self, text: str, dataset: str) -> tuple[int, int]:
+        """Parameters and multiply-accumulates of one architecture."""
+        return topology.costs(text, dataset)
+
+    def encode(self, architecture: Any) -> str:
+        """Architecture string of an architecture in any encoding of the space."""
+        return topology.encode(architecture)
+
+    def decode_architecture(self, text: str) -> Mapping[str, Any]:
+        """Operations by edge, and the isomorphism class."""
+        return topology.columns(text)
 
 
 class ArchiveRoom(TableRoom):

@@ -19,7 +19,7 @@ from nasbase.benchmarks.nats_common.release import (
     first_difference,
     only_file,
 )
-from nasbase.benchmarks.nats_common.room import TableRoom
+from nasbase.benchmarks.nats_common.room import TopologyRoom
 from nasbase.benchmarks.room import Batch, Plan, Progress, RawFile, RawRelease
 from nasbase.errors import RawDataError
 
@@ -31,31 +31,13 @@ TITLE = "NAS-Bench-201"
 FORM = "a file of torch.save (.pth)"
 
 
-class NasBench201(TableRoom):
+class NasBench201(TopologyRoom):
     """15,625 cells, trained for 12 and for 200 epochs."""
 
     name = "nb201"
     title = TITLE
     aliases = ("nasbench201",)
-    space_size = topology.SIZE
     max_shards = 1
-    schedules = (12, 200)
-
-    def enumeration(self) -> Sequence[str]:
-        """All architecture strings by index."""
-        return topology.enumeration()
-
-    def architecture_costs(self, text: str, dataset: str) -> tuple[int, int]:
-        """Parameters and multiply-accumulates of one architecture."""
-        return topology.costs(text, dataset)
-
-    def encode(self, architecture: Any) -> str:
-        """Architecture string of an architecture in any encoding of the space."""
-        return topology.encode(architecture)
-
-    def decode_architecture(self, text: str) -> Mapping[str, Any]:
-        """Operations by edge, and the isomorphism class."""
-        return topology.columns(text)
 
     # ------------------------------------------------------------------ raw -> tables
 
