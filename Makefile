@@ -24,7 +24,7 @@ $(READY): pyproject.toml $(PINS)
 
 demo: $(READY)
 	$(BIN)/nasbase sample --benchmark all --architectures 40 --seed 1 resources/samples > /dev/null
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile config/sample.yaml --quiet all
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile config/sample.yaml --quiet host reason
 	$(BIN)/python examples/three_questions.py
 
 test: $(READY)

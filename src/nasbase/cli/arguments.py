@@ -70,7 +70,14 @@ def add_training(parser: argparse.ArgumentParser, *, run: bool) -> None:
     """Which trainings are meant."""
     parser.add_argument("--dataset", help="data set in upstream's spelling, in any case")
     epochs = parser.add_mutually_exclusive_group()
-    epochs.add_argument("--epochs", type=int, metavar="E", help="training schedule, in epochs")
+    epochs.add_argument(
+        "--epochs",
+        "--num-epochs",
+        dest="epochs",
+        type=int,
+        metavar="E",
+        help="training schedule, in epochs",
+    )
     epochs.add_argument("--hp", help="training schedule in upstream's spelling: 01, 12, 90, 200")
     if run:
         one = parser.add_mutually_exclusive_group()
