@@ -2,6 +2,7 @@
 # make demo   build small made-up releases of all five benchmarks, offline, and ask them something
 # make test   run the tests
 # make check  lint, format and types
+# make bench  measure how fast questions are answered, beside nats_bench and NNI
 # make realdata REALDATA=folder   build real pieces of the releases and compare every number
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ REALDATA ?= $(NASBASE_REALDATA)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: all demo test realdata check format pins clean
+.PHONY: all demo test bench realdata check format pins clean
 
 all: $(READY)
 
@@ -29,6 +30,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+
+bench: $(READY)
+	$(BIN)/python bench/query.py --out bench/results/query.md $(BENCH)
 
 realdata: $(READY)
 	mkdir -p build
