@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import sqlite3
 
 import pytest
 
@@ -60,6 +61,10 @@ def test_a_real_build_does_not_say_synthetic(home, tmp_path):
     manifest = tmp_path / "nb101" / "sample" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"synthetic": true', '"synthetic": false'))
     shutil.copy(home / "catalog.json", tmp_path)
+    database = sqlite3.connect(manifest.with_name("nb101.sqlite"))
+    with database:
+        database.execute("UPDATE build SET value = 'false' WHERE key = 'synthetic'")
+    database.close()
     handle = nasbase.open("nb101", home=tmp_path)
     assert not handle.synthetic
     assert "SYNTHETIC" not in repr(handle.trials(0))

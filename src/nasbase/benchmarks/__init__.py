@@ -24,7 +24,7 @@ def canonical_name(name: str) -> str:
     ConfigError
         If there is no such benchmark; the message suggests the nearest name.
     """
-    lowered = name.strip().lower().replace("-", "_")
+    lowered = str(name).strip().lower().replace("-", "_")
     if lowered in NAMES:
         return lowered
     if lowered in ALIASES:

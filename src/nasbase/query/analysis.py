@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Front(Tabular):
-    """Architectures that no other one beats in every metric, sorted by the first metric."""
+    """Architectures that no other one beats in every metric, sorted by the first metric.
+
+    ``considered`` were compared; ``without_value`` lack a metric (NaN) and were left out.
+    """
 
     bench: Benchmark
     ids: tuple[int, ...]
@@ -33,6 +36,7 @@ class Front(Tabular):
     described: tuple[str, ...]
     numbers: tuple[tuple[float, ...], ...]
     considered: int
+    without_value: int
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -50,6 +54,7 @@ class Front(Tabular):
         return "\n".join([
             f"Pareto front: {len(self)} of {self.considered}, {self.bench.label}",
             *(f"  {line}" for line in self.described),
+            *_left_out(self.without_value),
             *aligned([head, *rows]),
         ])  # fmt: skip
 
@@ -76,7 +81,12 @@ def front(
         described=tuple(described),
         numbers=tuple(map(tuple, table[order].tolist())),
         considered=len(ids),
+        without_value=int((~known).sum()),
     )
+
+
+def _left_out(count: int) -> list[str]:
+    return [f"  {count} have a NaN and are left out"] if count else []
 
 
 # ---------------------------------------------------------------------------------------------
@@ -154,6 +164,8 @@ def rank_correlation(
             found=f"{len(x)} architectures, {int(np.isnan(x).sum())} NaN in scores, "
             f"{int(np.isnan(y).sum())} in what they are compared with",
         )
+    if not len(top):
+        raise QueryError("top= lists no fraction.", expected="numbers above 0, at most 1")
     order = np.argsort(y if smaller_first else -y, kind="stable")
     rows = []
     for fraction in top:
@@ -204,15 +216,21 @@ def _by_id(
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Ecdf(Tabular):
-    """Empirical distribution: ``p[i]`` of the architectures have at most ``x[i]``."""
+    """Empirical distribution: ``p[i]`` of the architectures have at most ``x[i]``.
+
+    It is of the ``n`` that have a number; ``without_value`` have NaN and were left out.
+    """
 
     x: np.ndarray
     p: np.ndarray
     n: int
     described: str
+    without_value: int
 
     def at(self, number: float) -> float:
         """Fraction of the architectures that have at most this number."""
+        if np.isnan(number):
+            raise QueryError("NaN has no place in a distribution.", found=number)
         position = int(np.searchsorted(self.x, number, side="right"))
         return float(self.p[position - 1]) if position else 0.0
 
@@ -230,7 +248,8 @@ class Ecdf(Tabular):
 
     def __repr__(self) -> str:
         quantiles = ", ".join(f"{q:.0%}: {brief(self.quantile(q))}" for q in (0.1, 0.5, 0.9, 1.0))
-        return f"Empirical distribution of {self.described}\n  {quantiles}"
+        lines = [f"Empirical distribution of {self.described}", *_left_out(self.without_value)]
+        return "\n".join([*lines, f"  {quantiles}"])
 
 
 def ecdf(numbers: Values) -> Ecdf:
@@ -239,7 +258,9 @@ def ecdf(numbers: Values) -> Ecdf:
     if not len(known):
         raise QueryError("A distribution of no numbers is nothing.", found=_said(numbers))
     x, counts = np.unique(known, return_counts=True)
-    return Ecdf(x, np.cumsum(counts) / len(known), len(known), _said(numbers))
+    return Ecdf(
+        x, np.cumsum(counts) / len(known), len(known), _said(numbers), len(numbers) - len(known)
+    )
 
 
 def _said(numbers: Sequence[float] | np.ndarray) -> str:

@@ -30,6 +30,10 @@ _TEXT = {"nb101": "hash", "nb201": "arch_str", "nats_tss": "arch_str", "nats_sss
 """Column of ``architectures`` that holds the canonical text (nds composes it)."""
 
 
+PAGE = 1000
+"""Architectures that an iteration reads at once."""
+
+
 class Content:
     """The identity and the names of one build: what `Benchmark` asks its questions about."""
 
@@ -41,7 +45,11 @@ class Content:
         self.version: str = manifest["version"]
         self.synthetic: bool = manifest["synthetic"]
         self.partial: bool = manifest["partial"]
-        identity = {"benchmark": self.name, "version": self.version}
+        identity = {
+            "benchmark": self.name,
+            "version": self.version,
+            "synthetic": "true" if self.synthetic else "false",
+        }
         self.database = Database(folder / f"{self.name}.sqlite", identity, manifest["schema"])
         self.series = {column.name: i for i, column in enumerate(series(self.name))}
         self.subject = "config_id" if self.name == "nds" else "arch_id"
@@ -87,10 +95,13 @@ class Content:
 
     def __iter__(self) -> Iterator[Architecture]:
         frame = self.frame("architectures")
-        for row in self.database.connection().execute(
-            "SELECT * FROM architectures ORDER BY arch_id"
-        ):
-            yield Architecture(frame, row)
+        # Page by page: no cursor stays open that a fork or another thread could not go on with.
+        sql = "SELECT * FROM architectures WHERE arch_id > ? ORDER BY arch_id LIMIT ?"
+        last = -1
+        while rows := self.database.rows(sql, (last, PAGE)):
+            for row in rows:
+                yield Architecture(frame, row)
+            last = rows[-1][0]
 
     def __contains__(self, arch: Arch) -> bool:
         try:
@@ -193,7 +204,8 @@ class Content:
         rng
             A `random.Random`, or the seed of one.
         """
-        if not 0 <= n <= len(self):
+        size = vocabulary.whole(n, "n")
+        if n is None or not 0 <= size <= len(self):
             raise QueryError(
                 "A sample without replacement cannot be of this size.",
                 where=self.label,
@@ -202,8 +214,9 @@ class Content:
             )
         import random
 
-        rng = random.Random(rng) if isinstance(rng, int) else rng
-        return tuple(self.architectures[i] for i in rng.sample(range(len(self)), n))
+        if not hasattr(rng, "sample"):
+            rng = random.Random(vocabulary.whole(rng, "rng"))
+        return tuple(self.architectures[i] for i in rng.sample(range(len(self)), size))
 
     # ------------------------------------------------------------------ names
 
@@ -310,7 +323,7 @@ class Content:
 
     def dataset(self, name: str | None) -> str:
         """A data set in upstream's spelling; without a name, the only one there is."""
-        if name is not None and name in self.trainings:
+        if isinstance(name, str) and name in self.trainings:
             return name
         if name is None:
             if len(self.trainings) == 1:

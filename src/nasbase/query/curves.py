@@ -17,6 +17,16 @@ Points = tuple[Sequence[int], Sequence[float]]
 """Epochs at which a value was released, and the values."""
 
 
+def decoded(
+    bench: Benchmark, data: bytes, length: int, series: str
+) -> Sequence[float | None] | None:
+    """One series of a blob, by epoch; None where it is absent."""
+    try:
+        return decode_one(data, len(bench.series), length, bench.series[series])
+    except (ValueError, IndexError) as error:
+        raise bench.database.damaged(error) from error
+
+
 def points_of(bench: Benchmark, trial_id: int, series: str) -> Points:
     """Released points of one series of one trial; ``series`` is one of ``bench.series``."""
     if bench.name == "nb101":
@@ -27,7 +37,7 @@ def points_of(bench: Benchmark, trial_id: int, series: str) -> Points:
     if row is None:
         return (), ()
     length, data = row
-    values = decode_one(data, len(bench.series), length, bench.series[series])
+    values = decoded(bench, data, length, series)
     if values is None:
         return (), ()
     if type(values) is array:  # every point is there

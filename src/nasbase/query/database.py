@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from nasbase.errors import ArtifactError
+from nasbase.errors import ArtifactError, NasbaseError, QueryError
 
 CACHE_KB = 16_000
 """Pages that a connection keeps in memory."""
+
+_UNHELD = (OverflowError, UnicodeEncodeError, sqlite3.ProgrammingError, sqlite3.InterfaceError)
+_FAILURES = (*_UNHELD, sqlite3.DatabaseError, UnicodeDecodeError)
 
 _inherited: list[Any] = []
 """Connections of a parent process: SQLite must not even close them on this side of a fork."""
@@ -30,8 +33,8 @@ class Database:
     path
         The file.
     identity
-        What its table ``build`` must say (``version`` and ``benchmark``): a new connection in a
-        thread must not silently read a build that has been installed meanwhile.
+        What its table ``build`` must say (``version``, ``benchmark``, ``synthetic``): a new
+        connection in a thread must not silently read a build that has been installed meanwhile.
     schema
         Its ``user_version``.
     """
@@ -45,11 +48,46 @@ class Database:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple]:
         """All rows of a query."""
-        return self.connection().execute(sql, parameters).fetchall()
+        try:
+            return self.connection().execute(sql, parameters).fetchall()
+        except _FAILURES as error:
+            raise self._failed(error, parameters) from error
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple | None:
         """The first row of a query, or None."""
-        return self.connection().execute(sql, parameters).fetchone()
+        try:
+            return self.connection().execute(sql, parameters).fetchone()
+        except _FAILURES as error:
+            raise self._failed(error, parameters) from error
+
+    def stream(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple]:
+        """The rows of a query, one after the other; for questions that end at once."""
+        try:
+            yield from self.connection().execute(sql, parameters)
+        except _FAILURES as error:
+            raise self._failed(error, parameters) from error
+
+    def _failed(self, error: Exception, parameters: Sequence[Any]) -> NasbaseError:
+        """What a failure of SQLite means: a value that it cannot hold, or a damaged file."""
+        if isinstance(error, _UNHELD):
+            return QueryError(
+                "The question holds a value that stands in no column.",
+                where=self.path,
+                expected="numbers of 64 bits and text",
+                found=f"{', '.join(map(repr, parameters))[:200]} ({error})",
+            )
+        return self.damaged(error)
+
+    def damaged(self, error: Exception) -> ArtifactError:
+        """The error for a file that does not hold what was written to it."""
+        return ArtifactError(
+            "The SQLite database of a build is damaged.",
+            where=self.path,
+            expected="a database written by nasbase",
+            found=str(error),
+            todo="`nasbase verify` compares every file with the manifest. Build it again: "
+            "`snakemake --cores 8`.",
+        )
 
     def connection(self) -> sqlite3.Connection:
         """The connection of this thread."""
@@ -74,7 +112,7 @@ class Database:
             connection = sqlite3.connect(uri, uri=True, isolation_level=None, cached_statements=256)
             (schema,) = connection.execute("PRAGMA user_version").fetchone()
             found = dict(connection.execute("SELECT key, value FROM build"))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise ArtifactError(
                 "The SQLite database of a build cannot be read.",
                 where=self.path,

@@ -41,6 +41,29 @@ def no_trial(bench: Benchmark, arch_id: int, asked: Mapping[str, Any]) -> QueryE
     )
 
 
+def some_run(
+    bench: Benchmark, dataset: str, num_epochs: int, run: int | None, seed: int | None
+) -> None:
+    """Refuse a run or seed that no architecture has, so that it is not taken for missing values."""
+    asked = {"run": run, "seed": seed}
+    wanted = {name: number for name, number in asked.items() if number is not None}
+    if not wanted:
+        return
+    sql = "FROM trials WHERE dataset = ? AND num_epochs = ?"
+    such = "".join(f" AND {name} = ?" for name in wanted)
+    if bench.database.row(f"SELECT 1 {sql}{such} LIMIT 1", (dataset, num_epochs, *wanted.values())):
+        return
+    rows = bench.database.rows(
+        f"SELECT DISTINCT run, seed {sql} ORDER BY run, seed", (dataset, num_epochs)
+    )
+    raise QueryError(
+        "No architecture has such a run.",
+        where=f"{bench.label}, {dataset}, {num_epochs} epochs",
+        expected=one_of([{"run": run, "seed": seed} for run, seed in rows]),
+        found=_described(asked),
+    )
+
+
 def several_runs(bench: Benchmark, arch_id: int, dataset: str, num_epochs: int) -> QueryError:
     """The question is about one run, and there are several."""
     runs = _runs(bench, arch_id, dataset, num_epochs)

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from nasbase.errors import QueryError
-from nasbase.query.vocabulary import CONFIGURATION, unknown
+from nasbase.query.vocabulary import CONFIGURATION, plain, unknown
 
 if TYPE_CHECKING:
     from nasbase.query.handle import Benchmark
@@ -80,6 +81,13 @@ def build(
     if callable(where):
         made.predicate = where
     elif where is not None:
+        if not isinstance(where, Mapping):
+            raise QueryError(
+                "where= is no filter.",
+                where=bench.label,
+                expected="a function of an architecture, or a dict of column and wanted value",
+                found=repr(where)[:200],
+            )
         columns = bench.frame("architectures").names
         for name, wanted in where.items():
             if name not in columns:
@@ -101,14 +109,18 @@ def _architectures(bench: Benchmark, made: Filter) -> str:
 
 
 def _equal(made: Filter, column: str, wanted: Any, join: str) -> None:
-    values = list(wanted) if isinstance(wanted, (list, tuple, set, frozenset)) else [wanted]
+    wanted = plain(wanted)
+    single = isinstance(wanted, str) or not isinstance(wanted, Iterable)
+    values = [plain(value) for value in ([wanted] if single else wanted)]
     made.add(f"{column} IN ({', '.join('?' * len(values))})", *values, join=join)
 
 
 def _limit(bench: Benchmark, made: Filter, name: str, wanted: Any) -> None:
     side, column = name.split("_", 1)
     sign = "<=" if side == "max" else ">="
-    if isinstance(wanted, bool) or not isinstance(wanted, (int, float)):
+    wanted = plain(wanted)
+    number = isinstance(wanted, (int, float)) and not isinstance(wanted, bool)
+    if not number or (isinstance(wanted, float) and isnan(wanted)):
         raise QueryError(f"{name} is not a number.", where=bench.label, found=repr(wanted))
     if bench.name == "nds" and column in _NDS_SIZES:
         # All runs of a configuration train the same network.

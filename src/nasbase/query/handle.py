@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from nasbase.errors import QueryError
 from nasbase.query import vocabulary
 from nasbase.query.content import Arch, Content
-from nasbase.query.curves import points_of
+from nasbase.query.curves import decoded, points_of
 from nasbase.query.rows import Architecture, Mean, Means, Trials
 from nasbase.query.vocabulary import Answered, unknown
-from nasbase.store.series_blob import decode_one
 from nasbase.tables.catalogue import tables
 
 if TYPE_CHECKING:
@@ -83,6 +82,7 @@ class Benchmark(Content):
         if num_epochs is not None or hp is not None:
             num_epochs = vocabulary.schedule(self.name, num_epochs, hp)
         arch_id = self._arch_id(arch)
+        run, seed = vocabulary.whole(run, "run"), vocabulary.whole(seed, "seed")
         asked = {"dataset": dataset, "num_epochs": num_epochs, "run": run, "seed": seed}
         sql, parameters = self.condition(arch_id, asked, configuration)
         rows = self.database.rows(f"SELECT * FROM trials WHERE {sql} ORDER BY trial_id", parameters)
@@ -113,7 +113,7 @@ class Benchmark(Content):
         for name in given:
             if name not in known:
                 raise unknown("filter", name, known, where=self.label)
-        wanted = {name: value for name, value in given.items() if value is not None}
+        wanted = {n: vocabulary.plain(value) for n, value in given.items() if value is not None}
         return " AND ".join(f"{name} = ?" for name in wanted) or "1", list(wanted.values())
 
     def runs(self, arch_id: int, dataset: str, num_epochs: int) -> tuple[int, ...]:
@@ -161,7 +161,7 @@ class Benchmark(Content):
         if row is None:
             raise self._no_run(arch_id, dataset, num_epochs, run)
         length, data = row
-        values = decode_one(data, len(self.series), length, self.series[series])
+        values = decoded(self, data, length, series)
         return [None] * length if values is None else values
 
     def _listed_values(

@@ -27,7 +27,7 @@ def open_benchmark(name: str, release: str | None, home: str | Path | None) -> B
             f"{name} is not installed here.",
             where=home,
             expected=f"{name}/<release>/manifest.json, listed in catalog.json",
-            found=_listed(installed),
+            found=_listed(home, installed),
             todo=f"{_BUILD} Builds elsewhere are found through home= or $NASBASE_HOME.",
         )
     releases = installed[name]["releases"]
@@ -72,12 +72,14 @@ def open_folder(folder: str | Path, version: str | None = None) -> Benchmark:
 def _installed(home: Path) -> dict[str, Any]:
     """What the catalogue of a results folder lists."""
     try:
-        return _read_json(home / "catalog.json")["benchmarks"]
-    except FileNotFoundError:
+        return _read_json(home / "catalog.json", "benchmarks")["benchmarks"]
+    except (FileNotFoundError, NotADirectoryError):
         return {}
 
 
-def _listed(installed: dict[str, Any]) -> str:
+def _listed(home: Path, installed: dict[str, Any]) -> str:
+    if not installed and any(home.glob("*/*/manifest.json")):
+        return "builds, but no catalog.json that lists them"
     names = [
         f"{name} ({', '.join(benchmark['releases'])})" for name, benchmark in installed.items()
     ]
@@ -86,8 +88,8 @@ def _listed(installed: dict[str, Any]) -> str:
 
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
-        manifest = _read_json(folder / "manifest.json")
-    except FileNotFoundError:
+        manifest = _read_json(folder / "manifest.json", "schema")
+    except (FileNotFoundError, NotADirectoryError):
         raise ArtifactError(
             "The catalogue lists a build that is not there.",
             where=folder,
@@ -103,18 +105,37 @@ def _manifest(folder: Path) -> dict[str, Any]:
             found=f"schema {manifest.get('schema')}, written by nasbase {manifest.get('nasbase')}",
             todo="Install the version of nasbase that wrote it, or build it again.",
         )
+    absent = [key for key in _KEYS if key not in manifest]
+    if absent:
+        raise _damaged(folder / "manifest.json", ", ".join(_KEYS), f"no {', '.join(absent)}")
     return manifest
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+_KEYS = (
+    "benchmark", "citation", "forms", "nasbase", "partial", "release", "synthetic", "tables",
+    "version",
+)  # fmt: skip
+"""What a handle reads in the manifest, its schema aside."""
+
+
+def _read_json(path: Path, key: str) -> dict[str, Any]:
+    """A JSON object that has a key."""
     try:
         document = json.loads(path.read_text())
-    except ValueError as error:
-        raise ArtifactError(
-            "A file of an installed build is damaged.",
-            where=path,
-            expected="JSON",
-            found=str(error),
-            todo=_BUILD,
-        ) from error
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except (ValueError, OSError) as error:
+        raise _damaged(path, "JSON", str(error)) from error
+    if not isinstance(document, dict) or key not in document:
+        raise _damaged(path, f"an object with {key!r}", repr(document)[:200])
     return document
+
+
+def _damaged(path: Path, expected: str, found: str) -> ArtifactError:
+    return ArtifactError(
+        "A file of an installed build is damaged.",
+        where=path,
+        expected=expected,
+        found=found,
+        todo=_BUILD,
+    )

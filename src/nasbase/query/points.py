@@ -12,7 +12,7 @@ from nasbase.errors import QueryError
 from nasbase.query import explain
 from nasbase.query.curves import points_of
 from nasbase.query.results import Complexity, Curve, Value
-from nasbase.query.vocabulary import is_cost
+from nasbase.query.vocabulary import is_cost, whole
 from nasbase.tables.catalogue import tables
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def value(
 ) -> Value:
     """One number; `Benchmark.value` says how. ``asked`` is the data set of the question."""
     dataset, series, split = answered
+    run, seed, at_epoch = whole(run, "run"), whole(seed, "seed"), whole(at_epoch, "at_epoch")
     facts = {
         "bench": bench,
         "arch_id": arch_id,
@@ -205,6 +206,7 @@ def curve(
     dataset, series, split = answered
     if series not in bench.series:
         raise no_curve(bench, series, series)
+    run, seed = whole(run, "run"), whole(seed, "seed")
     asked = {"dataset": dataset, "num_epochs": num_epochs, "run": run, "seed": seed}
     sql, parameters = bench.condition(arch_id, asked, configuration)
     rows = bench.database.rows(

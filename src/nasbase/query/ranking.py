@@ -12,7 +12,7 @@ from nasbase.errors import QueryError
 from nasbase.query import filters
 from nasbase.query.results import Tabular, Value, measured
 from nasbase.query.rows import aligned, brief
-from nasbase.query.vocabulary import Answered, lower_is_better
+from nasbase.query.vocabulary import Answered, lower_is_better, whole
 
 if TYPE_CHECKING:
     from nasbase.query.handle import Benchmark
@@ -133,8 +133,9 @@ def best(
     """The ``k`` best architectures; `Benchmark.best` says how."""
     if rule not in ("mean", "trial"):
         raise QueryError(f"There is no rule {rule!r}.", expected="mean or trial", found=repr(rule))
-    if k < 1:
+    if k is None or whole(k, "k") < 1:
         raise QueryError("k is the number of architectures.", expected="at least 1", found=k)
+    k = min(whole(k, "k"), bench.manifest["tables"]["means"]["rows"])
     means = bench.frame("means").position
     if f"{select.series}_mean" not in means:
         raise QueryError(
@@ -223,7 +224,7 @@ def _chosen(
         sql += f" ORDER BY {column} {order}, m.{subject}, t.run"
     limit = "" if chosen.predicate or rule == "trial" else f" LIMIT {int(k)}"
     found: dict[int, int | None] = {}
-    for subject_id, run in bench.database.connection().execute(sql + limit, parameters):
+    for subject_id, run in bench.database.stream(sql + limit, parameters):
         if subject_id in found:  # a run of an architecture that has a better one
             continue
         if chosen.predicate and not chosen.predicate(bench[_training(bench, subject_id)[0]]):

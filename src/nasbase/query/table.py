@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nasbase.errors import ArtifactError
 from nasbase.query.vocabulary import unknown
 from nasbase.tables.columns import Table
 
@@ -47,12 +48,32 @@ class LazyTable:
 
     def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The table, or some of its columns, as an Arrow table."""
-        import pyarrow.parquet as pq
-
         for column in columns or ():
             if column not in self.columns:
                 raise unknown("column", column, self.columns, where=self.name)
+        import pyarrow.parquet as pq
+
+        self._check()
         return pq.read_table(self.path, columns=None if columns is None else [*columns])
+
+    def _check(self) -> None:
+        """Refuse a file that has taken the place of the one that the handle was opened on."""
+        from nasbase.store.parquet import content_of
+
+        expected = self.bench.manifest["tables"][self.name]["digest"]
+        try:
+            found = content_of(self.path).digest
+        except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are ValueErrors
+            found = f"{type(error).__name__}: {error}"
+        if found != expected:
+            raise ArtifactError(
+                "The Parquet table is not the one of the build that was opened.",
+                where=self.path,
+                expected=f"content {expected}",
+                found=found,
+                todo="If a new build was installed meanwhile, open the benchmark again; else "
+                "build it again.",
+            )
 
     def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The table, or some of its columns, as a data frame."""

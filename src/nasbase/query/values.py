@@ -13,10 +13,10 @@ import numpy as np
 
 from nasbase.errors import QueryError
 from nasbase.query import explain, filters, points
+from nasbase.query.curves import decoded
 from nasbase.query.results import measured
 from nasbase.query.rows import ranges
-from nasbase.query.vocabulary import Answered, is_cost
-from nasbase.store.series_blob import decode_one
+from nasbase.query.vocabulary import Answered, is_cost, whole
 
 if TYPE_CHECKING:
     from nasbase.query.handle import Benchmark
@@ -125,7 +125,9 @@ def values(
     if missing not in (None, "nan"):
         raise QueryError("missing= is unknown.", expected="None or 'nan'", found=repr(missing))
     chosen = filters.build(bench, where, given)
-    epoch = num_epochs if at_epoch is None else at_epoch
+    run, seed = whole(run, "run"), whole(seed, "seed")
+    epoch = whole(num_epochs if at_epoch is None else at_epoch, "at_epoch")
+    explain.some_run(bench, answered.dataset, num_epochs, run, seed)
     cost = is_cost(bench.name, answered.series)
     if cost:
         found = _costs(bench, answered)
@@ -178,7 +180,7 @@ def _pairs(rows: Iterable[tuple]) -> Found:
 def _means(bench: Benchmark, answered: Answered, num_epochs: int) -> Found:
     column = f"{answered.series}_mean"
     # An index covers accuracies: no row of the table itself is read.
-    rows = bench.database.connection().execute(
+    rows = bench.database.stream(
         f"SELECT {bench.subject}, {column} FROM means "
         f"WHERE dataset = ? AND num_epochs = ? AND {column} IS NOT NULL",
         (answered.dataset, num_epochs),
@@ -212,7 +214,7 @@ def _with_nan(ids: np.ndarray, numbers: np.ndarray, nan: Sequence[int]) -> Found
 
 def _costs(bench: Benchmark, answered: Answered) -> Found:
     column = answered.series
-    rows = bench.database.connection().execute(
+    rows = bench.database.stream(
         f"SELECT arch_id, {column} FROM costs WHERE dataset = ? AND {column} IS NOT NULL",
         (answered.dataset,),
     )
@@ -322,7 +324,7 @@ def _points(
             for key in map(json.loads, _nan_keys(bench, "curves", series))
             if key["epoch"] == epoch
         }
-        rows = bench.database.connection().execute(
+        rows = bench.database.stream(
             f"SELECT subject, {series}, trial_id FROM {trials} CROSS JOIN curves USING (trial_id) "
             "WHERE epoch = ? ORDER BY trial_id",
             (*parameters, epoch),
@@ -330,14 +332,13 @@ def _points(
         for subject, number, trial in rows:
             yield subject, float("nan") if number is None and trial in nan else number
         return
-    count, position = len(bench.series), bench.series[series]
-    rows = bench.database.connection().execute(
+    rows = bench.database.stream(
         f"SELECT subject, length, data FROM {trials} CROSS JOIN trial_curves USING (trial_id) "
         "ORDER BY trial_id",
         parameters,
     )
     for subject, length, data in rows:
-        curve = decode_one(data, count, length, position)
+        curve = decoded(bench, data, length, series)
         inside = curve is not None and 1 <= epoch <= length
         yield subject, curve[epoch - 1] if inside else None  # type: ignore[index]
 

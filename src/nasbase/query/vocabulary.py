@@ -7,7 +7,7 @@ upstream evaluated on. Which split plays which role is written down once, in `RO
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from nasbase.errors import QueryError
 from nasbase.tables.catalogue import (
@@ -195,7 +195,7 @@ def schedule(benchmark: str, num_epochs: int | None, hp: object) -> int | None:
         If ``hp`` is no name of a schedule, or the two disagree.
     """
     if hp is None:
-        return _whole(num_epochs, "num_epochs")
+        return whole(num_epochs, "num_epochs")
     words = HP.get(benchmark, {})
     text = str(hp).strip().lower()
     if text in words:
@@ -204,7 +204,7 @@ def schedule(benchmark: str, num_epochs: int | None, hp: object) -> int | None:
         named = int(text)
     else:
         raise unknown("schedule", hp, ["01", "12", "90", "200", *words], where=f"{benchmark}, hp")
-    if num_epochs is not None and _whole(num_epochs, "num_epochs") != named:
+    if num_epochs is not None and whole(num_epochs, "num_epochs") != named:
         raise QueryError(
             "num_epochs and hp name different schedules.",
             expected="one of the two, or the same schedule",
@@ -213,15 +213,26 @@ def schedule(benchmark: str, num_epochs: int | None, hp: object) -> int | None:
     return named
 
 
-def _whole(value: Any, name: str) -> int | None:
-    """An integer given as any integral type; a float or a text is refused."""
+@overload
+def whole(value: int, name: str) -> int: ...
+@overload
+def whole(value: int | None, name: str) -> int | None: ...
+def whole(value: Any, name: str) -> int | None:
+    """An integer given as any integral type; a float, a text or a truth value is refused."""
     if value is None or type(value) is int:
         return value
     try:
+        if isinstance(value, bool):
+            raise TypeError
         return value.__index__()
     except (AttributeError, TypeError):
         raise QueryError(
             f"{name} is not a whole number.",
-            expected="an integer, or hp='200'",
-            found=repr(value),
+            expected="an integer" + (", or hp='200'" if name == "num_epochs" else ""),
+            found=repr(value)[:200],
         ) from None
+
+
+def plain(value: Any) -> Any:
+    """A number, text or list of them without numpy's types, which SQLite would take for bytes."""
+    return value.tolist() if hasattr(value, "tolist") else value
