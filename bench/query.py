@@ -38,8 +38,6 @@ DATASETS = ("cifar10", "cifar100", "ImageNet16-120")
 CURVE = "ori_test_acc_pct"
 """Series of the curves: the one split that was evaluated after each of 200 epochs."""
 
-CELLS_WITHIN = {"max_params": 800_000}
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table, keep it; the result is the exit status."""
@@ -122,6 +120,11 @@ def against(
     return Line(question, took["ours"], peer, took["theirs"], at_least)
 
 
+def reading(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A question for rows with a look at one of their columns, as whoever asks takes one."""
+    return lambda *question: call(*question)[CURVE]
+
+
 def agree(ours: float, theirs: float, about: object) -> None:
     """End the run if two answers differ: then there is nothing to compare."""
     if not math.isclose(ours, theirs, rel_tol=1e-9):
@@ -169,7 +172,7 @@ def _cold(bench: Benchmark, api: Any) -> Iterator[Line]:
 
     first, second = [(arch,) for arch in [*seeds][:half]], [(arch,) for arch in [*seeds][half:]]
     yield against("curve, 200 epochs", curve, "cold: one curve", points, first, at_least=20)
-    yield against("mean, 200 epochs", mean, "cold: get_more_info", more_info, second)
+    yield against("mean, 200 epochs", reading(mean), "cold: get_more_info", more_info, second)
     for arch in seeds:
         for ours, theirs in zip(curve(arch), points(arch), strict=True):
             agree(ours, theirs, ("curve", arch))
@@ -228,13 +231,15 @@ def _warm(
     after = f", {num_epochs} epochs"
     info = "warm: get_more_info"
     yield against(
-        f"trials{after}", trials, f"{info}, one run", one_run, questions, at_least=at_least
+        f"trials{after}", reading(trials), f"{info}, one run", one_run, questions, at_least=at_least
     )
-    yield against(f"mean{after}", mean, f"{info}, all runs", all_runs, questions, at_least=at_least)
+    yield against(
+        f"mean{after}", reading(mean), f"{info}, all runs", all_runs, questions, at_least=at_least
+    )
     texts = {arch.arch_id: arch.text for arch in bench}
     yield against(
-        f"  named by its string{after}",
-        lambda arch, dataset: mean(texts[arch], dataset),
+        f"mean{after}, by the architecture's string",
+        lambda arch, dataset: mean(texts[arch], dataset)[CURVE],
         f"{info}, all runs",
         lambda arch, dataset: all_runs(texts[arch], dataset),
         questions,
@@ -250,7 +255,13 @@ def _warm(
         few,
         at_least=costs_at_least,
     )
-    yield against(f"complexity{after}", complexity, "warm: get_latency", latency, few)
+    yield against(
+        f"complexity, its latency{after}",
+        lambda arch, dataset: complexity(arch, dataset).latency_s,
+        "warm: get_latency",
+        latency,
+        few,
+    )
     yield against(
         f"simulator step{after}",
         step,
@@ -297,11 +308,20 @@ def beside_nni(bench: Benchmark, cache: Path, sample: Path, number: int) -> Iter
     def curve(arch: int, dataset: str) -> Any:
         return bench.curve(arch, dataset=dataset, **of, series=CURVE, run=0)
 
+    def curves(arch: int, dataset: str) -> Any:
+        runs = bench.runs(arch, dataset, 200)
+        return [
+            bench.series_values(arch, dataset, 200, run, series)
+            for run in runs
+            for series in bench.series
+        ]
+
     few = questions[: max(2, number // 50)]  # a fifth of a second each
     for name, call, theirs, asked, at_least in (
-        ("trials", trials, "trials", questions, None),
-        ("mean", mean, "mean", questions, None),
+        ("trials", reading(trials), "trials", questions, None),
+        ("mean", reading(mean), "mean", questions, None),
         ("curve", curve, "intermediates", few, 500),
+        ("every curve of every run", curves, "intermediates", few, None),
     ):
         took = medians({"ours": here(call), "theirs": peer.asker(theirs)}, asked)
         title = "NNI: query_nb201_trial_stats" + ("" if theirs == "trials" else f", {theirs}")
@@ -323,7 +343,7 @@ def fresh_processes(home: Path, released: Path, number: int) -> Iterator[Line]:
         took["nats_bench"],
         at_most=0.080,
     )
-    yield Line("  of which an interpreter that does nothing", took["empty"])
+    yield Line("an interpreter that does nothing", took["empty"])
     for what, arrays in (("about one architecture", False), ("and best, values", True)):
         held = processes.memory(home, builds.SAMPLE, 10 * number, curves=True, arrays=arrays)
         question = f"memory after {10 * number:,} random questions {what}"
@@ -335,20 +355,21 @@ def whole_spaces(home: Path, number: int) -> Iterator[Line]:
     tss = nasbase.open("nats_tss", builds.WHOLE, home)
     cells = nasbase.open("nb101", builds.WHOLE, home)
     of = {"dataset": "cifar10", "num_epochs": 200}
+    best, best_nb101 = f"best of {len(tss):,} cells", f"best of {len(cells):,} cells (nb101)"
     for question, call, at_most in (
-        (f"values: {len(tss):,} cells", lambda: tss.values("test_acc", **of), 0.020),
-        (f"best of {len(tss):,} cells", lambda: tss.best(**of), 0.050),
-        ("  k=10", lambda: tss.best(**of, k=10), 0.050),
-        ("  with max_params", lambda: tss.best(**of, **CELLS_WITHIN), 0.050),
-        ("  with max_latency_s", lambda: tss.best(**of, max_latency_s=0.015), 0.050),
-        (f"best of {len(cells):,} cells (nb101)", lambda: cells.best(num_epochs=108), 0.050),
-        ("  k=10", lambda: cells.best(num_epochs=108, k=10), 0.050),
+        (f"values of {len(tss):,} cells", lambda: tss.values("test_acc", **of), 0.020),
+        (best, lambda: tss.best(**of), 0.050),
+        (f"{best}, k=10", lambda: tss.best(**of, k=10), 0.050),
+        (f"{best}, max_params", lambda: tss.best(**of, max_params=800_000), 0.050),
+        (f"{best}, max_latency_s", lambda: tss.best(**of, max_latency_s=0.015), 0.050),
+        (best_nb101, lambda: cells.best(num_epochs=108), 0.050),
+        (f"{best_nb101}, k=10", lambda: cells.best(num_epochs=108, k=10), 0.050),
         (
-            "  with max_params",
+            f"{best_nb101}, max_params",
             lambda: cells.best(num_epochs=108, max_params=2_000_000),
             0.050,
         ),
-        (f"values: {len(cells):,} cells (nb101)", lambda: cells.values("test_acc"), None),
+        (f"values of {len(cells):,} cells (nb101)", lambda: cells.values("test_acc"), None),
     ):
         took = medians({"ours": here(call)}, [()] * max(3, number // 20))
         yield Line(question, took["ours"], at_most=at_most)
