@@ -111,11 +111,9 @@ def _mean(
     if number is None:
         epochs = which["num_epochs"]
         raise explain.not_released(bench, arch_id, answered, epochs, epochs)
-    sd = row[f"{answered.series}_sd"]
-    keys = (("means", row.key),)
-    if row.n > 1:
-        return Value(number, n=row.n, sd=sd, keys=keys, **facts)
-    return Value(number, n=1, keys=keys, **facts)
+    # One run has no deviation: an empty column would be looked up among the notes on NaN.
+    sd = row[f"{answered.series}_sd"] if row.n > 1 else None
+    return Value(number, n=row.n, sd=sd, keys=(("means", row.key),), **facts)
 
 
 def _agreed(
