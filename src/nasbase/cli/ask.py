@@ -19,6 +19,7 @@ from nasbase.cli.arguments import (
 )
 from nasbase.environment import find_home
 from nasbase.errors import ArtifactError, ConfigError
+from nasbase.tables.catalogue import series
 
 if TYPE_CHECKING:
     from nasbase.query.handle import Benchmark
@@ -98,8 +99,11 @@ def _list(given: argparse.Namespace) -> None:
         )
         return
     sizes = ("architectures", "trials", "curve points", "MB")
-    header = ("benchmark", "version", *sizes, "marks", "data sets: what is recorded")
-    print(output.table([header, *map(_cells, rows)], "<<>>>><<"))
+    header = ("benchmark", "version", *sizes, "marks", "data sets (epochs)", "recorded")
+    print(output.table([header, *map(_cells, rows)], "<<>>>><<<"))
+
+
+_SPLITS = ("train", "valid", "test", "x_valid", "x_test", "ori_test")
 
 
 def _held(name: str, release: str, folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
@@ -116,17 +120,14 @@ def _held(name: str, release: str, folder: Path, entry: dict[str, Any]) -> dict[
         "curve_points": entry["curve_points"],
         "bytes": entry["bytes"],
         "trainings": {d: list(schedules) for d, schedules in bench.trainings.items()},
-        "recorded": [c.name for c in bench.columns.of("curves") if c.unit],
+        "recorded": [column.name for column in series(name)],
         "forms": entry["forms"],
     }
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     marks = [mark.upper() for mark in ("synthetic", "partial") if row[mark]]
-    held = "; ".join(
-        f"{dataset} {'/'.join(map(str, schedules))}"
-        for dataset, schedules in row["trainings"].items()
-    )
+    held = ", ".join(f"{d} ({'/'.join(map(str, e))})" for d, e in row["trainings"].items())
     return (
         row["benchmark"],
         row["version"],
@@ -135,8 +136,25 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['curve_points']:,}",
         f"{row['bytes'] / 1e6:.1f}",
         ", ".join(marks),
-        f"{held}: {len(row['recorded'])} series",
+        held,
+        _diagnostics(row["recorded"]),
     )
+
+
+def _diagnostics(recorded: list[str]) -> str:
+    """Names of series, those of several splits together: ``train, test: acc_pct, loss``."""
+    by_split: dict[str, list[str]] = {}
+    for name in recorded:
+        split = next((s for s in _SPLITS if name.startswith(f"{s}_")), "")
+        by_split.setdefault(split, []).append(name.removeprefix(f"{split}_"))
+    together: dict[tuple[str, ...], list[str]] = {}
+    for split, measures in by_split.items():
+        together.setdefault(tuple(measures), []).append(split)
+    groups = [
+        (", ".join(splits) + ": " if any(splits) else "") + " ".join(measures)
+        for measures, splits in together.items()
+    ]
+    return "; ".join(groups)
 
 
 # ---------------------------------------------------------------------------------------------
