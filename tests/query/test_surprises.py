@@ -14,6 +14,7 @@ import pytest
 import nasbase
 from nasbase.errors import ArtifactError, QueryError
 from nasbase.query import content
+from nasbase.query.simulator import History
 
 QUESTION = {"dataset": "cifar100", "num_epochs": 200}
 HUGE = (2**63, -(2**63) - 1, 10**30)
@@ -186,6 +187,38 @@ def test_a_nan_is_said(home, tmp_path, rows_of):
         distribution.at(float("nan"))
     with pytest.raises(QueryError, match=f"{count} NaN in scores"):
         handle.rank_correlation("valid_loss", "test_acc", **QUESTION)
+
+
+def test_a_nan_is_printed_as_what_it_is(bench):
+    """A dash would say that nothing was released."""
+    handle = bench("nats_tss")
+    note = next(note for note in handle.notes("trials", kind="nan"))
+    trial_id = json.loads(note.key)["trial_id"]
+    (arch_id,) = handle.database.row("SELECT arch_id FROM trials WHERE trial_id = ?", [trial_id])
+    trials = handle.trials(arch_id)
+    position = trials.trial_id.index(trial_id)
+    assert np.isnan(trials[position][note.column])
+    (line,) = (text for text in repr(trials).split("\n") if text.split()[:1] == [note.column])
+    assert line.split()[1 + position] == "nan"
+
+
+def test_nothing_but_missing_values_is_an_error(bench):
+    handle = bench("nats_tss")
+    for what, at_epoch in (("valid_acc", 50), ("test_acc", 201), ("train_acc", 0)):
+        for missing in (None, "nan"):
+            with pytest.raises(QueryError, match=f"did not release .* at epoch {at_epoch} of 200"):
+                handle.values(what, at_epoch=at_epoch, missing=missing, **QUESTION)
+    with pytest.raises(QueryError, match="at no epoch"):
+        handle.values("x-valid", dataset="cifar10", num_epochs=200, missing="nan")
+
+
+def test_the_best_of_a_search_is_no_nan(bench):
+    clock = bench("nats_tss").simulator("cifar10", num_epochs=12, seed=0)
+    seen = [clock.evaluate(0), clock.evaluate(11)]
+    lost = seen[0]._replace(value=float("nan"))
+    assert History([lost, seen[1]]).best() == seen[1]
+    assert "SYNTHETIC" in repr(seen[0])
+    assert "SYNTHETIC" in repr(clock.history)
 
 
 def test_a_correlation_of_no_fraction_is_refused(bench):

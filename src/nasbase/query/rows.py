@@ -291,8 +291,11 @@ class Rows(Immutable):
         frame, shown = self._frame, self._rows[:MOST_ROWS]
         lines = [f"{len(self._rows)} rows of {frame.table}, {frame.bench.label}"]
         cells = []
+        nan = [frame.nan_columns(row) if None in row else () for row in shown]
         for i, name in enumerate(frame.names):
-            column = [row[i] for row in shown]
+            column = [
+                math.nan if name in lost else row[i] for row, lost in zip(shown, nan, strict=True)
+            ]
             if name not in HIDDEN and not all(value is None for value in column):
                 cells.append([name, *map(brief, column)])
         lines += aligned(cells)

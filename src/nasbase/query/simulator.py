@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf, isnan
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from nasbase.errors import NasbaseError, QueryError
@@ -54,6 +55,8 @@ class Evaluation(NamedTuple):
         The run that was drawn; None for the mean over all runs.
     resumed_at
         Epoch from which a training was continued.
+    synthetic
+        Whether the numbers are made up.
     """
 
     arch_id: int
@@ -68,6 +71,7 @@ class Evaluation(NamedTuple):
     epoch: int
     run: int | None
     resumed_at: int | None = None
+    synthetic: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The fields by name."""
@@ -75,10 +79,11 @@ class Evaluation(NamedTuple):
 
     def __repr__(self) -> str:
         run = "mean of runs" if self.run is None else f"run {self.run}"
+        mark = ", SYNTHETIC" if self.synthetic else ""
         return (
             f"Evaluation(arch_id={self.arch_id}, value={self.value:.4f} % [{self.dataset} "
             f"{self.split}], {run}, epoch {self.epoch} of {self.num_epochs}, "
-            f"time_s={self.time_s:.2f}, elapsed_s={self.elapsed_s:.2f})"
+            f"time_s={self.time_s:.2f}, elapsed_s={self.elapsed_s:.2f}{mark})"
         )
 
 
@@ -104,7 +109,7 @@ class History(Sequence[Evaluation]):
         return self._evaluations[index]
 
     def best(self) -> Evaluation:
-        """The first of the evaluations with the highest value.
+        """The first of the evaluations with the highest value; NaN is the lowest.
 
         Raises
         ------
@@ -113,7 +118,7 @@ class History(Sequence[Evaluation]):
         """
         if not self._evaluations:
             raise QueryError("Nothing was evaluated yet.")
-        return max(self._evaluations, key=lambda evaluation: evaluation.value)
+        return max(self._evaluations, key=lambda one: -inf if isnan(one.value) else one.value)
 
     def to_dict(self) -> list[dict[str, Any]]:
         """One dictionary per evaluation."""
@@ -412,6 +417,7 @@ class Simulator:
             epoch=epoch,
             run=run,
             resumed_at=resumed_at,
+            synthetic=self._bench.synthetic,
         )
         self._evaluations.append(evaluation)
         return evaluation

@@ -151,7 +151,8 @@ def values(
         "ids": ids,
     }
     aligned_values, absent = _align(ids, *found)
-    if absent.any() and missing is None:
+    nowhere = len(found[0]) == 0  # an array of nothing but NaN would be an empty answer
+    if nowhere or (absent.any() and missing is None):
         raise _gaps(
             bench,
             answered,
@@ -407,11 +408,12 @@ def _gaps(
         except QueryError as error:
             return error
     first = ranges(ids[absent][:10].tolist())
+    nan = None if absent.all() else "missing='nan' puts NaN in their places."
     return QueryError(
         f"{int(absent.sum())} of {len(ids)} have no {answered.series} after epoch {epoch} of "
         f"{num_epochs}" + (" among those that pass the filters." if filtered else "."),
         where=f"{bench.label}, {answered.dataset}",
         expected=f"a value for every {bench.subject}",
         found=f"none for {bench.subject} {first}" + (", ..." if absent.sum() > 10 else ""),
-        todo="missing='nan' puts NaN in their places.",
+        todo=nan,
     )
