@@ -179,8 +179,10 @@ def assert_hdf5(path: Path, benchmark: str, tables: dict) -> int:
             names = {key.removesuffix("__present") for key in file[group]}
             scale = "trial_id" if benchmark == "nds" else "arch_id"
             wanted = {name for at_group, name, *_ in points if at_group == group}
-            assert names - {scale, "seed"} == wanted
+            assert names - {scale, "arch_id", "seed"} == wanted
             ids = file[group][scale][()].tolist()
+            if benchmark == "nds":
+                assert file[group]["arch_id"][()].tolist() == [trials[i]["arch_id"] for i in ids]
             assert ids == sorted({place[0] for g, place in places.values() if g == group})
             _assert_seeds(file[group], group, places, trials, ids)
             for name in wanted:

@@ -3,8 +3,9 @@
 nb201 and NATS: ``/<dataset>/<num_epochs>/<series>`` of shape (architecture, run, epoch), with the
 mask ``<series>__present`` of the same shape and the scales ``arch_id`` (architecture) and ``seed``
 (architecture, run; -1 where a run does not exist). nds: ``/<source file>/<series>`` of shape
-(trial, epoch), with the scale ``trial_id``. A point that was not released is NaN and its mask is
-False; a released NaN has mask True. A series that a data set never has is left out.
+(trial, epoch), with the scales ``trial_id``, ``arch_id`` and ``seed``. A point that was not
+released is NaN and its mask is False; a released NaN has mask True. A series that a data set never
+has is left out.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ def _write_schedules(file: h5py.File, build: Build, parquet: Path) -> None:
 
 def _write_files(file: h5py.File, build: Build, parquet: Path) -> None:
     """nds: ``/<source file>``, (trial, epoch)."""
-    names = ["trial_id", "source_file", "num_epochs", "seed"]
+    names = ["trial_id", "arch_id", "source_file", "num_epochs", "seed"]
     trials = pq.read_table(parquet / "trials.parquet", columns=names)
     source = np.asarray(trials["source_file"].to_pylist(), dtype=object)
     longest = int(pc.max(trials["num_epochs"]).as_py() or 1)
@@ -186,6 +187,7 @@ def _write_files(file: h5py.File, build: Build, parquet: Path) -> None:
         group.attrs["source_file"] = name
         ids = mine["trial_id"].to_numpy()
         _scale(group, "trial_id", ids)
+        _scale(group, "arch_id", mine["arch_id"].to_numpy())
         _scale(group, "seed", np.asarray(pc.fill_null(mine["seed"], -1)))
         tensors[name] = _Tensors(group, series(build.benchmark), ids, (longest,), "trial, epoch")
     for block in _blocks(build, parquet, longest):
