@@ -221,6 +221,34 @@ def test_the_best_of_a_search_is_no_nan(bench):
     assert "SYNTHETIC" in repr(clock.history)
 
 
+@pytest.mark.parametrize("odd", [float("nan"), "x", 1.5, True, [1]])
+def test_odd_seeds_and_epochs_of_a_search(bench, odd):
+    """random.Random takes most of them: NaN gives another search every time."""
+    handle = bench("nats_tss")
+    clock = handle.simulator("cifar10", num_epochs=12, seed=np.int64(3))
+    objective = handle.objective("cifar10", num_epochs=12)
+    for ask in (
+        lambda: handle.simulator("cifar10", num_epochs=12, seed=odd),
+        lambda: clock.evaluate(0, at_epoch=odd),
+        lambda: clock.resume(clock.evaluate(0, at_epoch=1), at_epoch=odd),
+        lambda: handle.objective("cifar10", seed=odd),
+        lambda: objective.objective_function(0, {"epoch": odd}),
+        lambda: objective.objective_function(0, rng=odd),
+    ):
+        with pytest.raises(QueryError, match="is not a whole number"):
+            ask()
+    same = handle.simulator("cifar10", num_epochs=12, seed=3)
+    assert same.evaluate(0, at_epoch=1) == clock.history[0]
+    first = objective.objective_function(0, rng=np.int64(5))
+    assert objective.objective_function(0, {"epoch": None}, rng=5) == first
+
+
+@pytest.mark.parametrize("odd", [float("nan"), "1000", [1]])
+def test_a_budget_is_a_number(bench, odd):
+    with pytest.raises(QueryError, match="time budget is no number"):
+        bench("nats_tss").simulator("cifar10", num_epochs=12, time_budget_s=odd)
+
+
 def test_a_correlation_of_no_fraction_is_refused(bench):
     with pytest.raises(QueryError, match="no fraction"):
         bench("nats_tss").rank_correlation("params", "test_acc", top=[], **QUESTION)

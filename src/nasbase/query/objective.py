@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasbase.errors import QueryError, SpaceError
 from nasbase.query.meter import Meter, checked_run
+from nasbase.query.vocabulary import whole
 
 if TYPE_CHECKING:
     from nasbase.query.handle import Benchmark
@@ -57,7 +58,7 @@ class Objective:
     ) -> None:
         self._bench = bench
         self._meter = Meter(bench, dataset, fallback)
-        self._rng = random.Random(seed)
+        self._rng = random.Random(whole(seed, "seed"))
         self.dataset = dataset
         if num_epochs is None and hp is None:
             num_epochs = self._meter.longest
@@ -239,14 +240,14 @@ class Objective:
     def _fidelity(self, fidelity: Mapping[str, int] | None) -> tuple[int, int]:
         given = dict(fidelity or {})
         num_epochs = self._meter.schedule(given.pop("num_epochs", self.num_epochs))
-        epoch = given.pop("epoch", num_epochs)
+        epoch = whole(given.pop("epoch", num_epochs), "epoch")
         if given:
             raise QueryError(
                 "A fidelity is a schedule and an epoch on it.",
                 expected='{"num_epochs": schedule, "epoch": epoch}',
                 found=", ".join(map(repr, given)),
             )
-        return num_epochs, epoch
+        return num_epochs, num_epochs if epoch is None else epoch
 
     def _arch_id(self, configuration: Any, info: dict[str, Any]) -> int | None:
         """The architecture of a configuration; None, with the reason in `info`, if it is none.
@@ -275,4 +276,4 @@ class Objective:
             return random.Random(int(rng.integers(2**63)))
         if hasattr(rng, "randint"):  # numpy.random.RandomState
             return random.Random(int(rng.randint(2**31)))
-        return random.Random(rng)
+        return random.Random(whole(rng, "rng"))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from nasbase.errors import NasbaseError, QueryError
 from nasbase.query.meter import Meter, Reading, checked_run
+from nasbase.query.vocabulary import plain, whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,6 +147,18 @@ class History(Sequence[Evaluation]):
         return f"History({len(self)} evaluations, {last.elapsed_s:.2f} s, best {self.best()!r})"
 
 
+def _checked_budget(seconds: float | None) -> float | None:
+    """A budget that a search can spend: with NaN it would never end."""
+    seconds = plain(seconds)
+    if seconds is None or (isinstance(seconds, (int, float)) and not isnan(seconds)):
+        return seconds
+    raise QueryError(
+        "The time budget is no number of seconds.",
+        expected="a number, or None for no budget",
+        found=repr(seconds)[:200],
+    )
+
+
 class Simulator:
     """A clock that evaluates architectures by looking them up and charges what that cost.
 
@@ -205,8 +218,8 @@ class Simulator:
         self._run = checked_run(run)
         self._evaluations: list[Evaluation] = []
         self.num_epochs = self._meter.schedule(num_epochs, hp)
-        self.time_budget_s = time_budget_s
-        self.seed = random.SystemRandom().getrandbits(63) if seed is None else seed
+        self.time_budget_s = _checked_budget(time_budget_s)
+        self.seed = random.SystemRandom().getrandbits(63) if seed is None else whole(seed, "seed")
         self._rng = random.Random(self.seed)
         self.dataset, self.split = self._meter.dataset, self._meter.split
         self.elapsed_s = 0.0
@@ -255,7 +268,7 @@ class Simulator:
         self._check_budget()
         arch_id = self._bench.find(arch, format)
         num_epochs = self.num_epochs if num_epochs is None else self._meter.schedule(num_epochs)
-        epoch = num_epochs if at_epoch is None else at_epoch
+        epoch = whole(num_epochs if at_epoch is None else at_epoch, "at_epoch")
         taken, reading = self._draw(arch_id, num_epochs, epoch, run)
         return self._charge(
             arch_id, reading, reading.train_time_s, (num_epochs, epoch, taken), resumed_at=None
@@ -283,7 +296,7 @@ class Simulator:
         """
         self._check_budget()
         num_epochs, run = evaluation.num_epochs, evaluation.run
-        epoch = num_epochs if at_epoch is None else at_epoch
+        epoch = whole(num_epochs if at_epoch is None else at_epoch, "at_epoch")
         if epoch <= evaluation.epoch:
             raise QueryError(
                 "A training can only be continued to a later epoch.",
