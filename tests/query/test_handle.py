@@ -234,9 +234,15 @@ def test_an_absent_index_is_an_error_everywhere(bench, name):
 
 
 def test_an_absent_text_names_the_nearest(bench):
-    handle = bench("nb101")
+    sizes = bench("nats_sss")
+    held = {architecture.text for architecture in sizes}
+    absent = next(text for text in sizes.space.enumerate() if text not in held)
     with pytest.raises(QueryError, match=r"does not hold[\s\S]*The nearest that it holds is '"):
+        sizes.find(absent)
+    handle = bench("nb101")
+    with pytest.raises(QueryError, match="does not hold") as error:
         handle.find("0" * 32)
+    assert error.value.todo is None  # a hash has no neighbours in order
     with pytest.raises(SpaceError):
         handle.find("not a hash")
     with pytest.raises(SpaceError):

@@ -308,7 +308,7 @@ class Content:
                 "SELECT arch_id FROM architectures ORDER BY abs(arch_id - ?) LIMIT 1", (arch,)
             )
             return str(row[0]) if row else None
-        if self.name == "nds":
+        if self.name in ("nb101", "nds"):  # hashes and specifications have no neighbours in order
             return None
         column = _TEXT[self.name]
         rows = self.database.rows(

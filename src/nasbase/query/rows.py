@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 12
 """Rows that are printed; conversions give all."""
 
-HIDDEN = ("trial_id", "config_id", "source_file", "source_group", "source_pos", "extra")
+HIDDEN = ("trial_id", "source_file", "source_group", "source_pos", "extra")
 """Columns that are not printed."""
 
 
@@ -289,7 +289,8 @@ class Rows(Immutable):
 
     def __repr__(self) -> str:
         frame, shown = self._frame, self._rows[:MOST_ROWS]
-        lines = [f"{len(self._rows)} rows of {frame.table}, {frame.bench.label}"]
+        count = "1 row" if len(self._rows) == 1 else f"{len(self._rows)} rows"
+        lines = [f"{count} of {frame.table}, {frame.bench.label}"]
         cells = []
         nan = [frame.nan_columns(row) if None in row else () for row in shown]
         for i, name in enumerate(frame.names):
