@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasbase.errors import QueryError
-from nasbase.query.results import Tabular, measured
 from nasbase.query.rows import aligned, brief, ranges
 from nasbase.query.statistics import kendall_tau_b, non_dominated, pearson, spearman
+from nasbase.query.value import Tabular, measured
 from nasbase.query.values import Values, arch_ids
 from nasbase.query.vocabulary import lower_is_better
 

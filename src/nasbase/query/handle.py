@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from nasbase.query.filters import Predicate
     from nasbase.query.objective import Objective
     from nasbase.query.ranking import Ranking, Rule
-    from nasbase.query.results import Complexity, Curve, Description, Value
+    from nasbase.query.results import Complexity, Curve, Description
     from nasbase.query.simulator import Simulator
     from nasbase.query.table import LazyTable
+    from nasbase.query.value import Value
     from nasbase.query.values import Missing, Values
 
 

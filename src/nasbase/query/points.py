@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from nasbase.errors import QueryError
 from nasbase.query import explain
 from nasbase.query.curves import points_of
-from nasbase.query.results import Complexity, Curve, Value
+from nasbase.query.value import Value
 from nasbase.query.vocabulary import is_cost, whole
 from nasbase.tables.catalogue import tables
 
 if TYPE_CHECKING:
     from nasbase.query.handle import Benchmark
+    from nasbase.query.results import Complexity, Curve
     from nasbase.query.vocabulary import Answered
 
 
@@ -219,6 +220,8 @@ def curve(
     epochs, values = points_of(bench, trial_id, series)
     if not epochs:
         raise explain.not_released(bench, arch_id, answered, num_epochs, num_epochs)
+    from nasbase.query.results import Curve
+
     return Curve(
         arch_id=arch_id,
         asked=asked_dataset,
@@ -254,6 +257,8 @@ def complexity(bench: Benchmark, arch_id: int, dataset: str) -> Complexity:
         raise explain.no_trial(bench, arch_id, {"dataset": dataset})
     columns = ("trial_id", "num_epochs", "run", "seed", *names)
     params, macs = computed
+    from nasbase.query.results import Complexity
+
     return Complexity(bench, arch_id, dataset, params, macs, columns, tuple(released))
 
 

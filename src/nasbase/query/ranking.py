@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nasbase.errors import QueryError
 from nasbase.query import filters
-from nasbase.query.results import Tabular, Value, measured
 from nasbase.query.rows import aligned, brief
+from nasbase.query.value import Tabular, Value, measured
 from nasbase.query.vocabulary import Answered, lower_is_better, whole
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import numpy as np
 from nasbase.errors import QueryError
 from nasbase.query import explain, filters, points
 from nasbase.query.curves import decoded
-from nasbase.query.results import measured
 from nasbase.query.rows import ranges
+from nasbase.query.value import measured
 from nasbase.query.vocabulary import Answered, is_cost, whole
 
 if TYPE_CHECKING:

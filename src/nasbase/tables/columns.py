@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Type = Literal["int8", "int16", "int32", "int64", "float64", "string", "bool"]
 Origin = Literal["released", "computed", "identifier", "provenance", "described"]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column of one table.
 
     Attributes
@@ -43,27 +41,38 @@ class Column:
     nullable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class Table:
     """One table: its columns, the key that makes a row unique, and the documented look-ups.
 
     Rows are sorted by ``order`` (the key where it is not given).
     """
 
-    name: str
-    meaning: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
-    order: tuple[str, ...] = ()
-    indexes: tuple[tuple[str, ...], ...] = field(default=())
+    def __init__(
+        self,
+        name: str,
+        meaning: str,
+        columns: tuple[Column, ...],
+        *,
+        key: tuple[str, ...],
+        order: tuple[str, ...] = (),
+        indexes: tuple[tuple[str, ...], ...] = (),
+    ) -> None:
+        self.name = name
+        self.meaning = meaning
+        self.columns = columns
+        self.key = key
+        self.order = order
+        self.indexes = indexes
+        if len(set(self.names)) != len(columns):
+            raise ValueError(f"table {name}: a column is described twice")
+        for names in (key, order, *indexes):
+            for column in names:
+                self[column]
 
-    def __post_init__(self) -> None:
-        names = self.names
-        if len(set(names)) != len(names):
-            raise ValueError(f"table {self.name}: a column is described twice")
-        for columns in (self.key, self.order, *self.indexes):
-            for name in columns:
-                self[name]
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:
@@ -84,4 +93,4 @@ class Table:
 
 def nullable(columns: Iterable[Column]) -> tuple[Column, ...]:
     """The same columns, allowed to be NULL."""
-    return tuple(replace(column, nullable=True) for column in columns)
+    return tuple(column._replace(nullable=True) for column in columns)
