@@ -102,8 +102,6 @@ class Room(abc.ABC):
         Name of the benchmark (``nb101``, ...).
     title
         Its name in prose (``NAS-Bench-101``).
-    aliases
-        Other accepted spellings of ``name``.
     datasets
         Data sets in upstream's spelling, in upstream's order.
     space_size
@@ -117,7 +115,6 @@ class Room(abc.ABC):
 
     name: str
     title: str
-    aliases: tuple[str, ...] = ()
     datasets: tuple[str, ...]
     space_size: int | None = None
     max_shards: int | None = None

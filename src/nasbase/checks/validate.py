@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nasbase.benchmarks import room_of
-from nasbase.checks.check import Artifacts
+from nasbase.checks.check import Artifacts, Check
 from nasbase.checks.forms import form_checks
 from nasbase.checks.generic import generic_checks
 from nasbase.errors import CheckFailedError
@@ -16,6 +16,15 @@ from nasbase.staging import staged_file
 from nasbase.store.build import read_build
 
 logger = logging.getLogger(__name__)
+
+
+def checks_of(artifacts: Artifacts) -> list[Check]:
+    """Every check of a build: of all benchmarks, of its forms, and of its room."""
+    return [
+        *generic_checks(artifacts.benchmark),
+        *form_checks(artifacts.forms),
+        *room_of(artifacts.benchmark).checks(),
+    ]
 
 
 def validate(artifacts: Artifacts, report: Path) -> dict[str, Any]:
@@ -33,13 +42,8 @@ def validate(artifacts: Artifacts, report: Path) -> dict[str, Any]:
         the name ``<stem>.failed.json``, so that nothing downstream takes it for a success.
     """
     build = read_build(artifacts.folder)
-    checks = [
-        *generic_checks(artifacts.benchmark),
-        *form_checks(artifacts.forms),
-        *room_of(artifacts.benchmark).checks(),
-    ]
     records = []
-    for check in checks:
+    for check in checks_of(artifacts):
         record = check.report(artifacts)
         records.append(record)
         logger.info("%s: %s of %s failed", check.id, record["failed"], record["checked"])

@@ -88,10 +88,8 @@ def _compare(path: Path, recorded: dict[str, Any]) -> str:
 
 
 def _checks(bench: Any) -> Iterator[dict[str, Any]]:
-    from nasbase.benchmarks import room_of
     from nasbase.checks.check import Artifacts
-    from nasbase.checks.forms import form_checks
-    from nasbase.checks.generic import generic_checks
+    from nasbase.checks.validate import checks_of
 
     artifacts = Artifacts(
         benchmark=bench.name,
@@ -101,11 +99,7 @@ def _checks(bench: Any) -> Iterator[dict[str, Any]]:
         synthetic=bench.synthetic,
         forms=tuple(bench.manifest["forms"]),
     )
-    for check in (
-        *generic_checks(bench.name),
-        *form_checks(artifacts.forms),
-        *room_of(bench.name).checks(),
-    ):
+    for check in checks_of(artifacts):
         record = check.report(artifacts)
         failed = f"{record['failed']} of {record['checked']} failed: {record['examples'][:2]}"
         stands = record["passed"] or record["severity"] == "warning"

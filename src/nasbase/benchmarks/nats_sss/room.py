@@ -14,7 +14,6 @@ class NatsSize(ArchiveRoom):
 
     name = "nats_sss"
     title = "NATS-Bench, size space"
-    aliases = ("sss",)
     space_size = space.SIZE
     schedules = (1, 12, 90)
     hps = ("01", "12", "90")

@@ -10,7 +10,6 @@ class NatsTopology(TopologyRoom, ArchiveRoom):
 
     name = "nats_tss"
     title = "NATS-Bench, topology space"
-    aliases = ("tss",)
     hps = ("12", "200")
     archive = "NATS-tss-sample"
     always = (0, 11, 12, 1224, 1234)

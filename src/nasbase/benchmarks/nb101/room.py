@@ -20,7 +20,6 @@ class NB101(Room):
 
     name = "nb101"
     title = "NAS-Bench-101"
-    aliases = ("nasbench101",)
     datasets = ("cifar10",)
     space_size = space.SPACE_SIZE
 

@@ -36,7 +36,6 @@ class NasBench201(TopologyRoom):
 
     name = "nb201"
     title = TITLE
-    aliases = ("nasbench201",)
     max_shards = 1
 
     # ------------------------------------------------------------------ raw -> tables
