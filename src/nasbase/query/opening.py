@@ -21,7 +21,7 @@ _BUILD = "Build it: `snakemake --cores 8` (or `make demo` for made-up numbers); 
 def open_benchmark(name: str, release: str | None, home: str | Path | None) -> Benchmark:
     """Open an installed benchmark; `nasbase.open` says how."""
     name, home = canonical_name(name), find_home(home)
-    installed = _installed(home)
+    installed = installed_in(home)
     if name not in installed:
         raise ArtifactError(
             f"{name} is not installed here.",
@@ -69,7 +69,7 @@ def open_folder(folder: str | Path, version: str | None = None) -> Benchmark:
     return Benchmark(folder, manifest)
 
 
-def _installed(home: Path) -> dict[str, Any]:
+def installed_in(home: Path) -> dict[str, Any]:
     """What the catalogue of a results folder lists."""
     try:
         return _read_json(home / "catalog.json", "benchmarks")["benchmarks"]

@@ -68,17 +68,26 @@ class Cell(NamedTuple):
 def cell_hash(matrix: Matrix, ops: Sequence[str]) -> str:
     """Graph-invariant hash of a cell, given as it is (upstream hashes the pruned cell).
 
-    Every vertex starts with the MD5 of its degrees and label and is re-hashed once per vertex of
-    the cell with the hashes of its neighbours. The strings that are hashed are Python's own
+    Every vertex starts with its degrees and label; see `graph_hash`.
+    """
+    starts = [
+        (len(targets), len(sources), _HASH_LABELS[op])
+        for (sources, targets), op in zip(_neighbours(matrix), ops, strict=True)
+    ]
+    return graph_hash(matrix, starts)
+
+
+def graph_hash(matrix: Matrix, starts: Sequence[tuple]) -> str:
+    """Graph-invariant hash of any directed graph.
+
+    Every vertex starts with the MD5 of what is given for it and is re-hashed once per vertex of
+    the graph with the hashes of its neighbours. The strings that are hashed are Python's own
     spelling of tuples and lists, as in google-research/nasbench ``graph_util.hash_module``.
     """
     neighbours = _neighbours(matrix)
-    hashes = [
-        md5(f"({len(targets)}, {len(sources)}, {_HASH_LABELS[op]})".encode()).hexdigest()
-        for (sources, targets), op in zip(neighbours, ops, strict=True)
-    ]
+    hashes = [md5(str(start).encode()).hexdigest() for start in starts]
     join = "".join
-    for _ in ops:
+    for _ in starts:
         of = hashes.__getitem__
         hashes = [
             md5(
