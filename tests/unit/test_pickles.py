@@ -21,6 +21,7 @@ from nasbase.containers.pickles import (
     MAX_TUPLES,
     BoundedBz2,
     Opaque,
+    TypedUnpickler,
     decompress,
     dumps,
     load,
@@ -285,3 +286,32 @@ def test_damaged_bz2(damage, message):
     with pytest.raises(RawDataError, match=message) as caught:
         decompress(damage(raw), limit=10_000, where="file.pbz2")
     assert "file.pbz2, byte" in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------
+# numpy's types
+
+
+class SetsAttributes:
+    """Pickled as an OrderedDict whose ``items`` is text."""
+
+    def __reduce__(self):
+        return OrderedDict, ((("a", 1),),), {"items": "shadowed"}
+
+
+def test_typed_unpickler_keeps_the_types():
+    made = OrderedDict(a=np.float64("nan"), b=[np.float32(1.5), np.int64(-7)], c={"d": 2.5})
+    for pickled in (dumps(made, 4), dumps(made, 2), pickle.dumps(made, 4)):
+        found = load(pickled, where="here", unpickler=TypedUnpickler)
+        assert type(found) is OrderedDict
+        assert type(found["a"]) is np.float64
+        assert math.isnan(found["a"])
+        assert [type(value) for value in found["b"]] == [np.float32, np.int64]
+        assert found["b"] == made["b"]
+        assert type(found["c"]) is dict
+
+
+@pytest.mark.parametrize("payload", [SetsAttributes(), print, [SetsAttributes()]])
+def test_typed_unpickler_refuses_the_same(payload):
+    with pytest.raises(RawDataError):
+        load(pickle.dumps(payload), where="here", unpickler=TypedUnpickler)

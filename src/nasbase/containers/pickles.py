@@ -15,6 +15,7 @@ import re
 import struct
 import sys
 import types
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
@@ -91,7 +92,7 @@ _SCALARS = {"f8": "d", "f4": "f", "i8": "q", "i4": "i"}
 class _DType:
     """``numpy.dtype`` of a plain number, as far as a scalar's bytes need it."""
 
-    __slots__ = ("_code", "_order")
+    __slots__ = ("_code", "_order", "code")
 
     def __init__(self, code: object, _align: object = 0, _copy: object = 1) -> None:
         if code not in _SCALARS:  # 'O' would make bytes into pointers
@@ -100,6 +101,7 @@ class _DType:
                 expected=", ".join(_SCALARS),
                 found=repr(code),
             )
+        self.code = code
         self._code = _SCALARS[code]
         self._order = "<"
 
@@ -121,6 +123,11 @@ def _scalar(dtype: object, raw: object) -> float | int:
     if not isinstance(dtype, _DType):
         raise RefusedError("A numpy scalar has no numpy type.", found=type(dtype).__name__)
     return dtype.value(raw)
+
+
+def _numpy_scalar(dtype: object, raw: object) -> np.generic:
+    number = _scalar(dtype, raw)
+    return np.dtype(dtype.code).type(number)  # type: ignore[attr-defined]
 
 
 def _ordered(pairs: Any = ()) -> _Ordered:
@@ -179,6 +186,38 @@ class AllowListUnpickler(pickle.Unpickler):
         return Opaque("storage")
 
 
+class TypedUnpickler(AllowListUnpickler):
+    """The same names, but what they make has the types that upstream's readers see.
+
+    Numpy scalars stay numpy scalars, and ordered dictionaries are `collections.OrderedDict`.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._ordered: list[OrderedDict] = []
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What stands for an allowed name."""
+        if (module, name) == ("collections", "OrderedDict"):
+            return _Global(self._new_ordered)
+        if name == "scalar" and (module, name) in ALLOWED:
+            return _Global(_numpy_scalar)
+        return super().find_class(module, name)
+
+    def _new_ordered(self, pairs: Any = ()) -> OrderedDict:
+        made: OrderedDict = OrderedDict(pairs)
+        self._ordered.append(made)
+        return made
+
+    def load(self) -> Any:
+        """Unpickle; attributes of an OrderedDict, which could hide its methods, are refused."""
+        loaded = super().load()
+        for made in self._ordered:
+            if vars(made):
+                _Ordered().__setstate__(vars(made))
+        return loaded
+
+
 _BROKEN = (
     pickle.UnpicklingError,
     EOFError,
@@ -220,7 +259,12 @@ _NUMBERED = re.compile(
 """Opcodes up to the next reference to an earlier object, or frame, or the end."""
 
 
-def load(source: bytes | BinaryIO, *, where: object) -> Any:
+def load(
+    source: bytes | BinaryIO,
+    *,
+    where: object,
+    unpickler: type[AllowListUnpickler] = AllowListUnpickler,
+) -> Any:
     """Unpickle one object of `ALLOWED` names.
 
     Parameters
@@ -229,6 +273,8 @@ def load(source: bytes | BinaryIO, *, where: object) -> Any:
         The pickle, or a file at its beginning (read to its end).
     where
         Names the pickle in error messages.
+    unpickler
+        `TypedUnpickler` keeps numpy's types.
 
     Raises
     ------
@@ -240,7 +286,7 @@ def load(source: bytes | BinaryIO, *, where: object) -> Any:
     stream = io.BytesIO(data)
     try:
         _refuse_bombs(data)
-        loaded = AllowListUnpickler(stream).load()
+        loaded = unpickler(stream).load()
     except RefusedError as refused:
         raise RawDataError(
             refused.what,
