@@ -13,8 +13,9 @@ from nasbase.benchmarks import canonical_name, room_of
 from nasbase.errors import ConfigError
 from nasbase.sources.schema import validate
 from nasbase.sources.table import Release, SourcesTable
+from nasbase.store.nni import DATABASES
 
-FORMS = ("parquet", "sqlite", "hdf5")
+FORMS = ("parquet", "sqlite", "hdf5", "nni")
 """Forms that can be asked for, in the order in which they are built."""
 
 
@@ -55,8 +56,10 @@ class BuildConfig:
         return self.shards if most is None else min(self.shards, most)
 
     def forms_of(self, benchmark: str) -> tuple[str, ...]:
-        """Forms of a benchmark; nb101 has three points per curve and needs no tensors."""
-        return tuple(f for f in self.outputs if not (f == "hdf5" and benchmark == "nb101"))
+        """Forms of a benchmark: nb101's three points need no tensors, NNI has no NATS-Bench."""
+        absent = {*(["hdf5"] if benchmark == "nb101" else [])}
+        absent |= {*([] if benchmark in DATABASES else ["nni"])}
+        return tuple(form for form in self.outputs if form not in absent)
 
 
 def read_config(config: Mapping[str, Any], schema: Path, root: Path) -> BuildConfig:

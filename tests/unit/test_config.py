@@ -42,7 +42,7 @@ def test_the_defaults_are_the_whole_table_and_its_latest_releases(table):
     build = read(sources=table)
     assert chosen(build) == [("nb201", "sample-2"), ("nds", "sample")]
     assert (build.partial, build.shards, build.dropin) == (False, 8, None)
-    assert build.outputs == ("parquet", "sqlite", "hdf5")
+    assert build.outputs == ("parquet", "sqlite", "hdf5", "nni")
 
 
 def test_the_real_table_builds_all_five():
@@ -81,6 +81,8 @@ def test_parquet_is_always_built(table):
     assert read(sources=table, outputs="sqlite").outputs == ("parquet", "sqlite")
     assert read(sources=table, outputs=["hdf5"]).forms_of("nb101") == ("parquet",)
     assert read(sources=table, outputs=["hdf5"]).forms_of("nds") == ("parquet", "hdf5")
+    assert read(sources=table, outputs=["nni"]).forms_of("nds") == ("parquet", "nni")
+    assert read(sources=table, outputs=["nni"]).forms_of("nats_tss") == ("parquet",)
 
 
 def test_a_single_stream_is_one_shard(table):

@@ -13,6 +13,8 @@ from nasbase.config import read_config
 from nasbase.steps import assemble_step, convert_step, fetch_step, plan_step, validate_step
 from nasbase.store.hdf5 import write_hdf5
 from nasbase.store.install import install
+from nasbase.store.nni import DATABASES
+from nasbase.store.nni.writer import write_nni
 from nasbase.store.sqlite import write_sqlite
 
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -55,10 +57,14 @@ def _build(benchmark: str, release: str, settings: dict) -> None:
     assemble_step(
         fetched, work / "plan.json", shards, parquet, partial=partial, provenance=provenance
     )
-    files = {"sqlite": work / f"{benchmark}.sqlite", "hdf5": work / "curves.h5"}
+    files = {
+        "sqlite": work / f"{benchmark}.sqlite",
+        "hdf5": work / "curves.h5",
+        "nni": work / "nni" / f"{DATABASES.get(benchmark)}.db",
+    }
     others = {form: files[form] for form in forms[1:]}
     for form, path in others.items():
-        {"sqlite": write_sqlite, "hdf5": write_hdf5}[form](parquet, path)
+        {"sqlite": write_sqlite, "hdf5": write_hdf5, "nni": write_nni}[form](parquet, path)
     report = work / "validation.json"
     validate_step(parquet, report, forms=forms, partial=partial)
     install(

@@ -17,6 +17,7 @@ from harness import ROOT, environment, workflow_in
 
 from nasbase.benchmarks import NAMES
 from nasbase.checks.generic import same_floats
+from nasbase.store.nni import DATABASES
 from nasbase.tables.catalogue import SCHEMA_VERSION, tables
 
 
@@ -39,6 +40,8 @@ def test_the_catalogue_lists_what_is_installed(built):
 def test_every_table_and_form_is_there(installed):
     name, folder, manifest = installed
     forms = {f"{name}.sqlite", *([] if name == "nb101" else ["curves.h5"])}
+    forms |= {str(path.relative_to(folder)) for path in folder.glob("nni/*.db")}
+    assert len(list(folder.glob("nni/*"))) == (name in DATABASES)
     expected = {f"{table}.parquet" for table in tables(name)} | forms | {"validation.json"}
     assert set(manifest["files"]) == expected
     for file, facts in manifest["files"].items():
@@ -185,6 +188,7 @@ STEPS = {
     "convert": "steps.convert_step(raw, work / 'plan.json', out / '000-of-002', partial=True)",
     "sqlite": "import nasbase.store.sqlite as form; form.write_sqlite(work / 'parquet', out / 'x')",
     "hdf5": "import nasbase.store.hdf5 as form; form.write_hdf5(work / 'parquet', out / 'x')",
+    "nni": "from nasbase.store.nni.writer import write_nni; write_nni(work / 'parquet', out / 'x')",
     "install": "import nasbase.store.install",
 }  # fmt: skip
 
@@ -232,6 +236,8 @@ def known_to(declarations, rule: str, name: str) -> set[str]:
 def test_a_rule_declares_the_modules_that_its_step_loads(built, declarations, tmp_path, rule, name):
     if (rule, name) == ("hdf5", "nb101"):
         pytest.skip("nb101 has no tensors")
+    if rule == "nni" and name not in DATABASES:
+        pytest.skip("NNI does not have NATS-Bench")
     (work,) = (built.folder / "build" / name).iterdir()
     raw = built.folder / "resources/raw" / name / work.name / "fetched.json"
     done = subprocess.run(

@@ -75,3 +75,26 @@ rule hdf5:
         "Writing HDF5 of {wildcards.benchmark} {wildcards.release}."
     script:
         "../scripts/hdf5.py"
+
+
+rule nni:
+    input:
+        parquet=f"{WORK}/parquet",
+        code=code("store/build.py", "store/curves.py", "store/nni/*.py"),
+    output:
+        form=f"{WORK}/nni/{{database}}.db",
+    log:
+        "logs/nni/{benchmark}-{release}-{pin}-{database}.log",
+    benchmark:
+        "logs/benchmarks/nni/{benchmark}-{release}-{pin}-{database}.tsv"
+    conda:
+        "../../envs/build.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        schema=SCHEMA_VERSION,
+    message:
+        "Writing NNI's database of {wildcards.benchmark} {wildcards.release}."
+    script:
+        "../scripts/nni.py"

@@ -14,6 +14,7 @@ from nasbase.benchmarks import NAMES
 from nasbase.config import read_config
 from nasbase.environment import expose_package
 from nasbase.errors import NasbaseError
+from nasbase.store.nni import DATABASES
 from nasbase.tables.catalogue import NATS_RECORDS, SCHEMA_VERSION
 
 expose_package(PACKAGE.parent)
@@ -31,13 +32,18 @@ wildcard_constraints:
     release=r"[A-Za-z0-9._]+(-[A-Za-z0-9._]+)*",
     pin=r"[0-9a-f]{1,32}|unpinned",
     shard=r"\d{3}-of-\d{3}",
+    database="|".join(DATABASES.values()),
 
 
 # ------------------------------------------------------------------------------ paths
 
 FETCHED = "resources/raw/{benchmark}/{release}-{pin}/fetched.json"
 WORK = "build/{benchmark}/{release}-{pin}"
-FORM_FILES = {"sqlite": "{benchmark}.sqlite", "hdf5": "curves.h5"}
+FORM_FILES = {
+    "sqlite": "{benchmark}.sqlite",
+    "hdf5": "curves.h5",
+    "nni": "nni/{database}.db",
+}
 
 
 def release_of(wildcards):
@@ -48,7 +54,10 @@ def release_of(wildcards):
 def named(pattern, release):
     """A path pattern filled in for one release."""
     return pattern.format(
-        benchmark=release.benchmark, release=release.release, pin=release.pin
+        benchmark=release.benchmark,
+        release=release.release,
+        pin=release.pin,
+        database=DATABASES.get(release.benchmark),
     )
 
 

@@ -1,7 +1,7 @@
 rule install:
     input:
         unpack(validated_of),
-        code=code("store/build.py", "store/install.py"),
+        code=code("store/build.py", "store/install.py", "store/nni/__init__.py"),
     output:
         # update(): the installed folder stays until the job exchanges it for the new one.
         installed=update(directory("results/{benchmark}/{release}")),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pyarrow.parquet as pq
 
+from nasbase.store.nni import DATABASES, FOLDER
 from nasbase.store.parquet import open_parquet
 
 Severity = Literal["error", "warning"]
@@ -63,6 +64,13 @@ class Artifacts:
     def hdf5(self) -> Path:
         """The HDF5 file of curves."""
         return (self.others or self.folder) / "curves.h5"
+
+    @property
+    def nni(self) -> Path:
+        """NNI's database; the installed one has its digest in its name."""
+        name = DATABASES[self.benchmark]
+        folder = (self.others or self.folder) / FOLDER
+        return next(iter(sorted(folder.glob(f"{name}*.db"))), folder / f"{name}.db")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from nasbase.benchmarks import NAMES, room_of
 from nasbase.errors import ArtifactError
 from nasbase.staging import staged_file, staged_folder
 from nasbase.store.build import read_build
+from nasbase.store.nni import FOLDER, pinned
 from nasbase.tables.catalogue import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
@@ -69,6 +70,10 @@ def install(
     with staged_folder(target) as folder:
         for source in [*sorted(parquet.glob("*.parquet")), *forms.values(), validation]:
             _link(source, folder / source.name)
+        if "nni" in forms:  # NNI 2.5 and later demand the digest in the name
+            linked = folder / forms["nni"].name
+            (folder / FOLDER).mkdir()
+            linked.rename(folder / FOLDER / pinned(linked.stem, _sha256(linked)))
         manifest = _manifest(folder, forms, description)
         text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
         (folder / MANIFEST).write_text(text)
@@ -103,8 +108,12 @@ def _manifest(
             for name, content in sorted(build.contents.items())
         },
         "files": {
-            path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)}
-            for path in sorted(folder.iterdir())
+            path.relative_to(folder).as_posix(): {
+                "bytes": path.stat().st_size,
+                "sha256": _sha256(path),
+            }
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
         },
         "raw": pq.read_table(
             folder / "sources.parquet", columns=["file", "form", "bytes", "sha256"]

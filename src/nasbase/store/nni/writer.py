@@ -1,0 +1,93 @@
+"""Writing NNI's database of a build from its Parquet tables."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from nasbase.staging import staged_file
+from nasbase.store.build import Build, read_build
+from nasbase.store.nni import BUILD_TABLE, LEFT_OUT
+from nasbase.store.nni.rows import Content
+from nasbase.store.nni.schema import TABLES, Table
+
+logger = logging.getLogger(__name__)
+
+CACHE_KB = 65_536
+"""Memory for SQLite's pages and for sorting the rows of an index."""
+
+
+def write_nni(parquet: Path, path: Path) -> None:
+    """Write NNI's database of the build whose Parquet tables are in ``parquet``.
+
+    NNI's converters end with an error at the first training that lacks something NNI requires
+    (NAS-Bench-201's release 1.0 has no times for its 200-epoch trainings; NAS-Bench-101's
+    ``only108`` has one schedule of four). Here such trainings alone are left out, all others are
+    written as the converter's loop would number them, and the table ``nasbase_build`` says how many
+    are missing. Where NNI's converter succeeds nothing is left out.
+
+    Parameters
+    ----------
+    parquet
+        Folder of the tables of a build of nb101, nb201 or nds.
+    path
+        The database; it appears when it is whole.
+    """
+    build = read_build(parquet)
+    module = import_module(f"nasbase.store.nni.{build.benchmark}")
+    with staged_file(path) as temporary, closing(_create(temporary)) as database:
+        content: Content = module.content(parquet, path.parent)
+        with closing(content.trials), closing(content.intermediates):
+            _fill(database, build, content)
+        _describe(database, build, len(content.trials.counts) - len(content.order))
+        database.execute("COMMIT")
+
+
+def _create(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None)
+    # The file is a temporary one until it is whole: no journal, no waiting for the disk. Page size,
+    # encoding and versions are SQLite's own, as NNI leaves them.
+    database.execute("PRAGMA journal_mode = OFF")
+    database.execute("PRAGMA synchronous = OFF")
+    database.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+    database.execute("BEGIN")
+    return database
+
+
+def _fill(database: sqlite3.Connection, build: Build, content: Content) -> None:
+    """Table by table, each with its indexes after it, as NNI creates them."""
+    tables = TABLES[build.benchmark]
+    _insert(database, tables.configs, content.configs)
+    trials = content.trials.read(content.order, content.config_of)
+    _insert(database, tables.trials, (rows.tolist() for rows in trials))
+    ids = np.arange(1, len(content.order) + 1)
+    points = content.intermediates.read(content.order, ids)
+    _insert(database, tables.intermediates, (rows.tolist() for rows in points))
+
+
+def _insert(database: sqlite3.Connection, table: Table, pieces: Iterable[list[tuple]]) -> None:
+    database.execute(table.statement)
+    places = ", ".join("?" * len(table.names))
+    for rows in pieces:  # sqlite3 itself turns NaN into NULL
+        database.executemany(f'INSERT INTO "{table.name}" VALUES ({places})', rows)  # noqa: S608
+    for statement in table.index_statements:
+        database.execute(statement)
+
+
+def _describe(database: sqlite3.Connection, build: Build, left_out: int) -> None:
+    """Say whose numbers these are: NNI's own tables have no place for it."""
+    database.execute(f'CREATE TABLE "{BUILD_TABLE}" ("key" TEXT, "value" TEXT)')
+    said = {**build.described(), LEFT_OUT: str(left_out)}
+    database.executemany(f'INSERT INTO "{BUILD_TABLE}" VALUES (?, ?)', sorted(said.items()))  # noqa: S608
+    if left_out:
+        logger.warning(
+            "%s trainings are not in NNI's database: its tables require what was not released of "
+            "them, or it does not know their schedule.",
+            f"{left_out:,}",
+        )
