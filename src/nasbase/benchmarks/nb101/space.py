@@ -13,7 +13,7 @@ from functools import lru_cache
 from hashlib import md5
 from itertools import combinations
 from math import isqrt
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from nasbase.benchmarks.encodings import bits_of, did_you_mean, integer, one_hot
 from nasbase.errors import SpaceError
@@ -38,6 +38,7 @@ EDGE_KEYS = tuple(f"edge_{number}" for number in range(len(PAIRS)))
 OP_KEYS = tuple(f"op_node_{number}" for number in range(MAX_VERTICES - 2))
 """Names of a configuration's choices, as in HPOBench."""
 
+T = TypeVar("T")
 Matrix = tuple[tuple[int, ...], ...]
 Spec = tuple[Matrix, tuple[str, ...]]
 """Adjacency matrix and operations as given: well formed, not pruned."""
@@ -98,7 +99,7 @@ def graph_hash(matrix: Matrix, starts: Sequence[tuple]) -> str:
     return md5(str(sorted(hashes)).encode()).hexdigest()
 
 
-def prune(matrix: Matrix, ops: Sequence[str]) -> tuple[Matrix, tuple[str, ...]]:
+def prune(matrix: Matrix, ops: Sequence[T]) -> tuple[Matrix, tuple[T, ...]]:
     """Remove the vertices that lie on no path from the first vertex to the last one.
 
     Raises

@@ -1,0 +1,1 @@
+"""Drop-ins: the interfaces of other packages, answered from the artifacts of nasbase."""

@@ -1,0 +1,1 @@
+"""What google's API uses and people import: model specifications, graphs, configuration."""
