@@ -2,13 +2,14 @@
 
 A job that is killed leaves at most a temporary name behind, and a job that runs twice at once
 (an orphan of a killed parent, and its successor) cannot mix its bytes with the other's: every
-writer has a temporary name of its own beside the final one.
+writer has a temporary name of its own, beside the final one or in the job's own scratch.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import logging
 import os
 import shutil
 import tempfile
@@ -19,20 +20,79 @@ from pathlib import Path
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 
+SCRATCH_FACTOR = 10
+"""Bytes of scratch that a form may need per byte of its Parquet tables: a file of up to 6 times
+their size was seen, and SQLite sorts its indexes in the same folder."""
+
+logger = logging.getLogger(__name__)
+
 
 @contextmanager
-def staged_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path`` that replaces it when the block ends well."""
+def staged_file(path: Path, scratch: Path | None = None) -> Iterator[Path]:
+    """Give a temporary name that replaces ``path`` when the block ends well.
+
+    Parameters
+    ----------
+    path
+        The final name.
+    scratch
+        Folder in which the temporary name lies, on a disk of the job's own; beside ``path`` if
+        None.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    with _temporary_name(path, scratch or path.parent) as temporary:
+        yield temporary
+        temporary.chmod(0o644)
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            # Moving to another file system is copying: under a temporary name once more.
+            with staged_file(path) as beside:
+                shutil.copyfile(temporary, beside)
+
+
+@contextmanager
+def _temporary_name(path: Path, folder: Path) -> Iterator[Path]:
+    """An empty file in ``folder``, which is removed in the end if it is still there."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=folder)
     os.close(descriptor)
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def job_scratch(tables: Path) -> Path | None:
+    """Folder of its own in which a batch job writes a form of the build with these tables.
+
+    A database written straight to a network file system is slow, and some refuse its locks. A job
+    of Slurm has a disk of the node: ``$SLURM_TMPDIR`` where the site sets it, else the folder for
+    temporary files, which Snakemake sets from the resource ``tmpdir``.
+
+    Returns
+    -------
+    Path or None
+        None outside of a Slurm job, where the folder for temporary files may well be memory, and
+        where the scratch is too small: the form is then written beside its final name.
+    """
+    if "SLURM_JOB_ID" not in os.environ:
+        return None
+    scratch = Path(os.environ.get("SLURM_TMPDIR") or tempfile.gettempdir())
+    needed = SCRATCH_FACTOR * sum(path.stat().st_size for path in tables.iterdir())
+    free = shutil.disk_usage(scratch).free
+    if free < needed:
+        logger.warning(
+            "The job's scratch %s has %s bytes free and %s may be needed: not used.",
+            scratch,
+            f"{free:,}",
+            f"{needed:,}",
+        )
+        return None
+    logger.info("Writing in the job's scratch %s.", scratch)
+    return scratch
 
 
 @contextmanager

@@ -32,11 +32,14 @@ CHUNK_BYTES = 1 << 18
 PRESENT = "__present"
 
 
-def write_hdf5(parquet: Path, path: Path) -> None:
-    """Write ``curves.h5`` of the build whose Parquet tables are in ``parquet``."""
+def write_hdf5(parquet: Path, path: Path, *, scratch: Path | None = None) -> None:
+    """Write ``curves.h5`` of the build whose Parquet tables are in ``parquet``.
+
+    The file grows in ``scratch``, else beside ``path``, and appears when it is whole.
+    """
     build = read_build(parquet)
     with (
-        staged_file(path) as temporary,
+        staged_file(path, scratch) as temporary,
         h5py.File(temporary, "w", libver=("v110", "v110")) as file,
     ):
         for key, value in build.described().items():

@@ -23,15 +23,16 @@ APPLICATION_ID = 0x6E617362
 PAGE_SIZE = 4096
 
 
-def write_sqlite(parquet: Path, path: Path) -> None:
+def write_sqlite(parquet: Path, path: Path, *, scratch: Path | None = None) -> None:
     """Write the SQLite database of the build whose Parquet tables are in ``parquet``.
 
     Tables are those of the catalogue, ``STRICT``; ``curves`` and ``iterations`` are stored as one
     blob per trial (`nasbase.store.series_blob`) except for nb101. A NaN becomes NULL; a row of
-    ``notes`` of kind ``nan`` says where.
+    ``notes`` of kind ``nan`` says where. The file grows in ``scratch``, else beside ``path``, and
+    appears when it is whole.
     """
     build = read_build(parquet)
-    with staged_file(path) as temporary, closing(_create(temporary, build)) as database:
+    with staged_file(path, scratch) as temporary, closing(_create(temporary, build)) as database:
         blobs = blob_tables(build.benchmark)
         for name in tables(build.benchmark):
             source = parquet / f"{name}.parquet"

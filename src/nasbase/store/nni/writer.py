@@ -23,7 +23,7 @@ CACHE_KB = 65_536
 """Memory for SQLite's pages and for sorting the rows of an index."""
 
 
-def write_nni(parquet: Path, path: Path) -> None:
+def write_nni(parquet: Path, path: Path, *, scratch: Path | None = None) -> None:
     """Write NNI's database of the build whose Parquet tables are in ``parquet``.
 
     NNI's converters end with an error at the first training that lacks something NNI requires
@@ -38,11 +38,13 @@ def write_nni(parquet: Path, path: Path) -> None:
         Folder of the tables of a build of nb101, nb201 or nds.
     path
         The database; it appears when it is whole.
+    scratch
+        Folder in which it grows; beside ``path`` if None.
     """
     build = read_build(parquet)
     module = import_module(f"nasbase.store.nni.{build.benchmark}")
-    with staged_file(path) as temporary, closing(_create(temporary)) as database:
-        content: Content = module.content(parquet, path.parent)
+    with staged_file(path, scratch) as temporary, closing(_create(temporary)) as database:
+        content: Content = module.content(parquet, temporary.parent)
         with closing(content.trials), closing(content.intermediates):
             _fill(database, build, content)
         _describe(database, build, len(content.trials.counts) - len(content.order))
