@@ -18,7 +18,6 @@ import json
 import math
 import os
 import subprocess
-import venv
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,6 @@ pytestmark = pytest.mark.skipif(
     os.environ.get("NASBASE_PARITY_NNI") != "1", reason="set NASBASE_PARITY_NNI=1 to install NNI"
 )
 
-REQUIREMENTS = ("nni==3.0", "peewee<4", "tqdm")  # NNI 3.0 cannot be imported beside peewee 4
 DRIVER = Path(__file__).with_name("nni_driver.py")
 NAMES = {"nb101": "nasbench101", "nb201": "nasbench201", "nds": "nds"}
 ARCHITECTURES = {"nb101": 10, "nb201": 6, "nds": 120}
@@ -43,20 +41,6 @@ SPLITS = {
     "ImageNet16-120": ("x_valid", "x_test", "ori_test"),
 }
 """Data set -> what NNI calls valid, test and ori_test."""
-
-
-@pytest.fixture(scope="session")
-def python() -> Path:
-    """The Python of NNI's environment."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = cache / "nasbase" / "nni-3.0"
-    ready, found = folder / "ready", folder / "bin" / "python"
-    if not ready.exists():
-        venv.create(folder, with_pip=True, clear=True)
-        install = [found, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        subprocess.run([*install, *REQUIREMENTS], check=True)
-        ready.touch()
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -215,7 +215,15 @@ def float32(value: float) -> float:
     return struct.unpack("<f", struct.pack("<f", value))[0]
 
 
-def nb101(folder: Path, seed: int, cells: int = 9, schedules: Sequence[int] = (4, 12, 108)) -> Path:
+def nb101(
+    folder: Path,
+    seed: int,
+    cells: int = 9,
+    schedules: Sequence[int] = (4, 12, 108),
+    *,
+    complete: bool = False,
+) -> Path:
+    """With ``complete`` every cell has three trainings of every schedule."""
     rng = random.Random(seed)
     by_hash = {}
     while len(by_hash) < cells:
@@ -224,8 +232,9 @@ def nb101(folder: Path, seed: int, cells: int = 9, schedules: Sequence[int] = (4
     payloads = []
     for cell in by_hash.values():
         params = nb101_params(*cell)
-        for epochs in rng.sample(schedules, rng.randrange(1, len(schedules) + 1)):
-            for _repeat in range(rng.choice([3, 3, 1])):
+        own = rng.sample(schedules, rng.randrange(1, len(schedules) + 1))
+        for epochs in schedules if complete else own:
+            for _repeat in range(3 if complete else rng.choice([3, 3, 1])):
                 seconds = rng.uniform(2, 20) * epochs
                 points = [
                     [epochs * share, float32(seconds * share)]
