@@ -1,5 +1,7 @@
 """Raw releases of the tabular NAS benchmarks become versioned SQLite, Parquet and HDF5 files."""
 
+import shutil
+
 from snakemake.utils import min_version
 
 min_version("9.27")
@@ -16,11 +18,23 @@ include: "workflow/rules/validate.smk"
 include: "workflow/rules/install.smk"
 
 
+# These stay on the submitting host: `fetch` needs the network, and a failed `install` must fail once
+# only. A job on a cluster runs Snakemake inside of Snakemake; the inner one restores the installed
+# folder that it has saved, the outer one has saved nothing and removes it.
 localrules:
     all,
     fetched,
     fetch,
+    install,
     catalog,
+
+
+onstart:
+    # Snakemake saves what is installed while `install` runs, and once it was killed then, fails at
+    # the copy that it left. The installed folder itself is whole at any time.
+    for release in BUILD.releases:
+        saved = Path(".snakemake/backups", named(INSTALLED, release))
+        shutil.rmtree(saved, ignore_errors=True)
 
 
 rule all:

@@ -136,6 +136,18 @@ def test_a_failed_fetch_leaves_the_installed_results(small):
     assert small.digests() == before
 
 
+def test_a_build_that_was_killed_while_it_installed_recovers(small):
+    before = small.digests()
+    # What Snakemake leaves when it is killed then: its copy of the installed folder, which it
+    # refuses to write over in every later run.
+    shutil.copytree(
+        small.folder / "results/nb101/sample",
+        small.folder / ".snakemake/backups/results/nb101/sample",
+    )
+    assert small.run("--forcerun", "install").rules == ["catalog", "install"]
+    assert small.digests() == before
+
+
 # ---------------------------------------------------------------------------------------------
 # code
 

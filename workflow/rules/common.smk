@@ -39,6 +39,7 @@ wildcard_constraints:
 
 FETCHED = "resources/raw/{benchmark}/{release}-{pin}/fetched.json"
 WORK = "build/{benchmark}/{release}-{pin}"
+INSTALLED = "results/{benchmark}/{release}"
 FORM_FILES = {
     "sqlite": "{benchmark}.sqlite",
     "hdf5": "curves.h5",

@@ -4,7 +4,7 @@ rule install:
         code=code("store/build.py", "store/install.py", "store/nni/__init__.py"),
     output:
         # update(): the installed folder stays until the job exchanges it for the new one.
-        installed=update(directory("results/{benchmark}/{release}")),
+        installed=update(directory(INSTALLED)),
     log:
         "logs/install/{benchmark}-{release}.log",
     benchmark:
@@ -25,7 +25,7 @@ rule install:
 
 rule catalog:
     input:
-        installed=[named("results/{benchmark}/{release}", r) for r in BUILD.releases],
+        installed=[named(INSTALLED, r) for r in BUILD.releases],
         code=code("store/install.py"),
     output:
         catalog="results/catalog.json",
