@@ -1,4 +1,4 @@
-"""Checks that SQLite and HDF5 hold the numbers of the Parquet tables, bit for bit."""
+"""Checks that SQLite and HDF5 hold the numbers of the Parquet tables, bit for bit; and NNI's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nasbase.checks.check import Artifacts, Check, Outcome
+from nasbase.checks.nni import nni_checks
 from nasbase.store.build import read_build
 from nasbase.store.curves import Block, blocks
 from nasbase.store.hdf5 import PRESENT
@@ -40,6 +41,8 @@ def form_checks(forms: tuple[str, ...]) -> list[Check]:
             Check("all.hdf5.curves", "HDF5's curves equal Parquet's, bit for bit.", _hdf5_curves),
             Check("all.hdf5.count", "HDF5 holds no point that Parquet does not.", _hdf5_count),
         ]
+    if "nni" in forms:
+        found += nni_checks()
     return found
 
 

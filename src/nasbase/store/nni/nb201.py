@@ -18,8 +18,9 @@ What its converter does, and a user of the database should know:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -99,9 +100,15 @@ def _append_trials(
             values[f"{name}_evaluation_time"], _ = _of_split(batch, name, "time_s", codes)
     values["parameters"] = numbers(batch, "params_m")
     values["flops"] = numbers(batch, "flops_m")
-    values["latency"] = recorded(batch, "latency_s", "latency", first=True)
+    values["latency"] = recorded(batch, "latency_s", _first_latency)
     values["training_time"] = numbers(batch, "train_time_s") * batch["num_epochs"].to_numpy()
     trials.append(trial_id, values)
+
+
+def _first_latency(extra: Mapping[str, Any]) -> Any:
+    """NNI takes the first of several latencies."""
+    latencies = extra.get("latency")
+    return latencies[0] if isinstance(latencies, list) and latencies else None
 
 
 def _append_points(points: RowFile, batch: pa.Table, dataset: np.ndarray) -> None:

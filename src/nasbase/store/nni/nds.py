@@ -172,15 +172,15 @@ def _append_curves(
 
 def _append_trials(trials: RowFile, batch: pa.Table, least: dict[str, np.ndarray]) -> None:
     trial_id = batch["trial_id"].to_numpy()
-    seed = recorded(batch, "seed", "rng_seed")
+    seed = recorded(batch, "seed", lambda extra: extra.get("rng_seed"))
     trials.fits[trial_id[np.isnan(seed)]] = False
     values = {
         "seed": np.nan_to_num(seed).astype(np.int64),
         "final_train_loss": numbers(batch, "train_loss"),
         "best_train_loss": least["train_loss"][trial_id],
-        "parameters": recorded(batch, "params", "params") / 1e6,
-        "flops": recorded(batch, "flops", "flops") / 1e6,
-        "iter_time": recorded(batch, "iter_time_s", "iter_time"),
+        "parameters": recorded(batch, "params", lambda extra: extra.get("params")) / 1e6,
+        "flops": recorded(batch, "flops", lambda extra: extra.get("flops")) / 1e6,
+        "iter_time": recorded(batch, "iter_time_s", lambda extra: extra.get("iter_time")),
     }
     for split, name in _ERRORS.items():
         values[f"final_{split}_acc"] = 100 - numbers(batch, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -138,19 +138,18 @@ def numbers(rows: pa.Table, column: str) -> np.ndarray:
     return rows[column].to_numpy()
 
 
-def recorded(rows: pa.Table, column: str, key: str, *, first: bool = False) -> np.ndarray:
+def recorded(rows: pa.Table, column: str, find: Callable[[Mapping[str, Any]], Any]) -> np.ndarray:
     """A recorded number as float64, NaN where there is none.
 
-    What does not fit the column (a list of several latencies, a count that is no whole number)
-    stands in ``extra`` under upstream's key; with ``first`` the first number of a list counts.
+    What does not fit the column (several latencies, a count that is no whole number) stands in
+    ``extra`` as upstream wrote it: ``find`` looks for it there, where the column is NULL.
     """
     found = rows[column].cast(pa.float64(), safe=False).to_numpy()
     if not rows[column].null_count:
         return found
     found = found.copy()
     for i in np.flatnonzero(np.asarray(rows[column].is_null())):
-        value = json.loads(rows["extra"][i].as_py() or "{}").get(key)
-        value = value[0] if first and isinstance(value, list) and value else value
+        value = find(json.loads(rows["extra"][i].as_py() or "{}"))
         if type(value) in (int, float):
             found[i] = value
     return found
