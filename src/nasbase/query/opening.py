@@ -46,6 +46,13 @@ def open_benchmark(name: str, release: str | None, home: str | Path | None) -> B
     return open_folder(home / releases[release]["folder"])
 
 
+def latest_folder(name: str, home: str | Path | None = None) -> Path | None:
+    """Folder of the latest installed build of a benchmark; None where none is installed."""
+    home = find_home(home)
+    found = installed_in(home).get(canonical_name(name))
+    return home / found["releases"][found["latest"]]["folder"] if found else None
+
+
 def open_folder(folder: str | Path, version: str | None = None) -> Benchmark:
     """Open the build in one folder; ``version`` refuses any other build in its place."""
     folder = Path(folder).absolute()

@@ -1,0 +1,158 @@
+"""Where records come from, and the mapping of them that the drop-ins show."""
+
+from __future__ import annotations
+
+import abc
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nasbase.compat.records.results import ArchResults
+
+
+class Library(abc.ABC):
+    """Records of architectures: of a build, or of upstream's files.
+
+    Attributes
+    ----------
+    KEPT
+        Records that may stay in memory; those of upstream's files are large.
+    label
+        What a build is; None for upstream's files, which their name describes.
+    """
+
+    KEPT = 48
+    label: str | None = None
+
+    @property
+    @abc.abstractmethod
+    def meta_archs(self) -> list[str]:
+        """Every architecture of the space, by index."""
+
+    @abc.abstractmethod
+    def indexes(self) -> Sequence[int]:
+        """Architectures that there are records of."""
+
+    @abc.abstractmethod
+    def all_hps(self) -> Sequence[str]:
+        """Schedules that architectures were trained with."""
+
+    @abc.abstractmethod
+    def hps(self, index: int) -> Sequence[str]:
+        """Schedules that one architecture was trained with; empty where there is no such record."""
+
+    @abc.abstractmethod
+    def record(self, index: int, hp: str) -> ArchResults:
+        """A new object with the trainings of one architecture (`KeyError`: no such schedule)."""
+
+    def accuracies(self, hp: str, dataset: str, setname: str) -> Mapping[int, float]:  # noqa: ARG002
+        """Mean accuracy after the last epoch by architecture, of those at hand."""
+        return {}
+
+    def sizes(self, hp: str, dataset: str) -> Mapping[int, Mapping[str, float]]:  # noqa: ARG002
+        """Recorded ``flops`` and ``params`` in millions of the same architectures."""
+        return {}
+
+    def entry(self, index: int) -> OrderedDict[str, ArchResults]:
+        """The records of one architecture by schedule."""
+        return OrderedDict((hp, self.record(index, hp)) for hp in self.hps(index))
+
+
+class Records(MutableMapping[int, Any]):
+    """Index -> schedule -> `ArchResults`: upstream's ``arch2infos_dict``.
+
+    What is in here but has not been looked at is a `Library` to read it from. What has been handed
+    out stays, because its owner may change it, and the next question must see the change.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[int, Any] = {}
+        self._recent: OrderedDict[tuple[int, str], ArchResults] = OrderedDict()
+        self._hps: dict[int, Sequence[str]] = {}
+        self._main: Library | None = None
+        self._apart: set[int] = set()  # what does not simply come from the main library
+
+    def shelve(self, index: int, library: Library, hps: Sequence[str] | None = None) -> None:
+        """Add an architecture whose records are read when they are asked for."""
+        self._forget(index)
+        self._main = self._main or library
+        if library is not self._main:
+            self._apart.add(index)
+        if hps is not None:
+            self._hps[index] = hps
+        self._values[index] = library
+
+    def _forget(self, index: int) -> None:
+        for key in [key for key in self._recent if key[0] == index]:
+            del self._recent[key]
+        self._hps.pop(index, None)
+        self._apart.discard(index)
+
+    def record(self, index: int, hp: str) -> ArchResults:
+        """The record for looking at: it must neither be changed nor handed out."""
+        key = (index, hp)
+        recent = self._recent.get(key)
+        if recent is not None:
+            self._recent.move_to_end(key)
+            return recent
+        value = self._values[index]
+        if not isinstance(value, Library):
+            return value[hp]
+        recent = self._recent[key] = value.record(index, hp)
+        if len(self._recent) > value.KEPT:
+            self._recent.popitem(last=False)
+        return recent
+
+    def hps(self, index: int) -> list[str]:
+        """Schedules of an architecture."""
+        value = self._values[index]
+        if not isinstance(value, Library):
+            return list(value)
+        if index not in self._hps:
+            self._hps[index] = value.hps(index)
+        return list(self._hps[index])
+
+    # ------------------------------------------------------------------ whole spaces
+
+    def accuracies(self, hp: str, dataset: str, setname: str) -> Mapping[int, float]:
+        """Mean accuracies that a library has at hand; of what may have been changed, none."""
+        found = self._main.accuracies(hp, dataset, setname) if self._main else {}
+        if not self._apart:
+            return found
+        return {index: value for index, value in found.items() if index not in self._apart}
+
+    def sizes(self, hp: str, dataset: str) -> Mapping[int, Mapping[str, float]]:
+        """Sizes of the architectures that `accuracies` knows."""
+        return self._main.sizes(hp, dataset) if self._main else {}
+
+    # ------------------------------------------------------------------ as a mapping
+
+    def __getitem__(self, index: int) -> Any:
+        value = self._values[index]
+        if isinstance(value, Library):
+            entry = value.entry(index)
+            self[index] = entry
+            return entry
+        return value
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self._forget(index)
+        self._apart.add(index)
+        self._values[index] = value
+
+    def __delitem__(self, index: int) -> None:
+        self._forget(index)
+        del self._values[index]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, index: object) -> bool:
+        return index in self._values
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} architectures)"
