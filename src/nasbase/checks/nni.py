@@ -95,7 +95,7 @@ class Tally:
     def add(self, training: np.ndarray, columns: Sequence[Any]) -> None:
         """Add points: the training of each, and their numbers column by column."""
         np.add.at(self.bits, training, mixed(columns))
-        self.counts += np.bincount(training, minlength=len(self.counts))
+        np.add.at(self.counts, training, 1)
 
 
 @dataclass(frozen=True, slots=True)

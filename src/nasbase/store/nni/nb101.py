@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,14 +50,15 @@ def content(parquet: Path, folder: Path) -> Content:
     for rows in whole_trials(parquet / "curves.parquet"):
         _append_points(points, rows)
     known = np.isin(num_epochs, SCHEDULES) & (ids["run"].to_numpy() < REPETITIONS)
-    kept = np.flatnonzero(known & trials.fits & points.fits & (points.counts == POINTS - 1))
+    fits = known & trials.fits & points.fits & (points.counts == POINTS - 1)
+    kept = np.flatnonzero(fits).astype(np.int32)
     # Trainings of a cell are sorted by epochs and repetition already.
     order = kept[np.argsort(first_pos[arch_id[kept]], kind="stable")]
     new = np.diff(arch_id[order], prepend=-1) != 0
     new |= np.diff(num_epochs[order], prepend=-1) != 0
     first = order[new]
     configs = _configs(parquet / "architectures.parquet", arch_id[first], num_epochs[first])
-    return Content(configs, trials, points, order, np.cumsum(new))
+    return Content(configs, trials, points, order, np.cumsum(new, dtype=np.int32))
 
 
 def _first_records(ids: pa.Table) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +67,7 @@ def _first_records(ids: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     by_position = np.argsort(position, kind="stable")
     arch_ids, first = np.unique(arch_id[by_position], return_index=True)
     records = by_position[first]
-    found = np.zeros((2, int(arch_ids[-1]) + 1), dtype=np.int64)
+    found = np.zeros((2, int(arch_ids[-1]) + 1), dtype=np.int32)
     found[:, arch_ids] = position[records], ids["params"].to_numpy()[records]
     return found[0], found[1]
 
@@ -113,5 +116,23 @@ def _configs(path: Path, arch_id: np.ndarray, num_epochs: np.ndarray) -> Iterato
 
 
 def _arch_text(adjacency: str, operations: str) -> str:
-    cell = to_nni(Cell(matrix_of_bits(adjacency), tuple(operations.split(","))))
-    return json.dumps(cell, sort_keys=True, separators=(",", ":"))
+    """A cell as JSON: ``input...`` sorts before ``op...``; many cells share each half."""
+    return f"{{{_sources_text(adjacency)}{_labels_text(operations)}}}"
+
+
+@lru_cache(maxsize=8192)  # more than the 6,472 graphs of the space
+def _sources_text(adjacency: str) -> str:
+    matrix = matrix_of_bits(adjacency)
+    cell = to_nni(Cell(matrix, ("",) * len(matrix)))
+    return _json({key: sources for key, sources in cell.items() if key.startswith("input")})
+
+
+@lru_cache(maxsize=512)  # more than the 364 labelings of the space
+def _labels_text(operations: str) -> str:
+    labels = {f"op{vertex}": op for vertex, op in enumerate(operations.split(","))}
+    inner = _json({key: labels[key] for key in list(labels)[1:-1]})
+    return inner and f",{inner}"
+
+
+def _json(members: dict[str, Any]) -> str:
+    return json.dumps(members, sort_keys=True, separators=(",", ":"))[1:-1]

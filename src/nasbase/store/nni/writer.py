@@ -67,13 +67,12 @@ def _fill(database: sqlite3.Connection, build: Build, content: Content) -> None:
     tables = TABLES[build.benchmark]
     _insert(database, tables.configs, content.configs)
     trials = content.trials.read(content.order, content.config_of)
-    _insert(database, tables.trials, (rows.tolist() for rows in trials))
-    ids = np.arange(1, len(content.order) + 1)
-    points = content.intermediates.read(content.order, ids)
-    _insert(database, tables.intermediates, (rows.tolist() for rows in points))
+    _insert(database, tables.trials, trials)
+    ids = np.arange(1, len(content.order) + 1, dtype=np.int32)
+    _insert(database, tables.intermediates, content.intermediates.read(content.order, ids))
 
 
-def _insert(database: sqlite3.Connection, table: Table, pieces: Iterable[list[tuple]]) -> None:
+def _insert(database: sqlite3.Connection, table: Table, pieces: Iterable[Iterable[tuple]]) -> None:
     database.execute(table.statement)
     places = ", ".join("?" * len(table.names))
     for rows in pieces:  # sqlite3 itself turns NaN into NULL
