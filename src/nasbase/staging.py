@@ -95,6 +95,14 @@ def job_scratch(tables: Path) -> Path | None:
     return scratch
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Hard link, or copy where the two lie on different file systems."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 @contextmanager
 def staged_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside ``path`` that replaces it when the block ends well."""

@@ -20,6 +20,11 @@ _BUILD = "Build it: `snakemake --cores 8` (or `make demo` for made-up numbers); 
 
 def open_benchmark(name: str, release: str | None, home: str | Path | None) -> Benchmark:
     """Open an installed benchmark; `nasbase.open` says how."""
+    return open_folder(installed_folder(name, release, home))
+
+
+def installed_folder(name: str, release: str | None, home: str | Path | None) -> Path:
+    """Folder of an installed build; without a release, of the latest one."""
     name, home = canonical_name(name), find_home(home)
     installed = installed_in(home)
     if name not in installed:
@@ -43,7 +48,7 @@ def open_benchmark(name: str, release: str | None, home: str | Path | None) -> B
             + f": snakemake --cores 8 --config 'benchmarks={name}' "
             f"'releases={{{name}: {release}}}'",
         )
-    return open_folder(home / releases[release]["folder"])
+    return home / releases[release]["folder"]
 
 
 def latest_folder(name: str, home: str | Path | None = None) -> Path | None:
@@ -56,7 +61,7 @@ def latest_folder(name: str, home: str | Path | None = None) -> Path | None:
 def open_folder(folder: str | Path, version: str | None = None) -> Benchmark:
     """Open the build in one folder; ``version`` refuses any other build in its place."""
     folder = Path(folder).absolute()
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     if version is not None and manifest["version"] != version:
         raise ArtifactError(
             "Another build has taken the place of the one that was open.",
@@ -93,7 +98,8 @@ def _listed(home: Path, installed: dict[str, Any]) -> str:
     return f"installed: {', '.join(names)}" if names else "nothing is installed"
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an installed build, if this version knows its layout."""
     try:
         manifest = _read_json(folder / "manifest.json", "schema")
     except (FileNotFoundError, NotADirectoryError):

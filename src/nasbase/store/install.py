@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import shutil
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +15,7 @@ import pyarrow.parquet as pq
 from nasbase import __version__
 from nasbase.benchmarks import NAMES, room_of
 from nasbase.errors import ArtifactError
-from nasbase.staging import staged_file, staged_folder
+from nasbase.staging import link_or_copy, staged_file, staged_folder
 from nasbase.store.build import read_build
 from nasbase.store.nni import FOLDER, pinned
 from nasbase.tables.catalogue import SCHEMA_VERSION
@@ -69,7 +67,7 @@ def install(
         )
     with staged_folder(target) as folder:
         for source in [*sorted(parquet.glob("*.parquet")), *forms.values(), validation]:
-            _link(source, folder / source.name)
+            link_or_copy(source, folder / source.name)
         if "nni" in forms:  # NNI 2.5 and later demand the digest in the name
             linked = folder / forms["nni"].name
             (folder / FOLDER).mkdir()
@@ -78,14 +76,6 @@ def install(
         text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
         (folder / MANIFEST).write_text(text)
     return manifest
-
-
-def _link(source: Path, target: Path) -> None:
-    """Hard link, or copy where the two lie on different file systems."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def _manifest(
