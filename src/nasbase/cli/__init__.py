@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from nasbase import __version__
-from nasbase.cli import ask, sample, verify
+from nasbase.cli import ask, nni_install, sample, verify
 from nasbase.errors import DamagedError, NasbaseError
 
 
@@ -45,4 +45,5 @@ def _parser() -> argparse.ArgumentParser:
     ask.add(commands)
     sample.add(commands)
     verify.add(commands)
+    nni_install.add(commands)
     return parser
