@@ -22,6 +22,7 @@ import subprocess
 import warnings
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing, redirect_stdout
 from importlib import import_module
 from pathlib import Path
@@ -541,6 +542,7 @@ def test_upstreams_spelling_is_named(sample):
     assert "'fix_w_d'" in said
 
 
+@pytest.mark.filterwarnings("ignore::nasbase.compat.nni.NniWarning")
 def test_a_cell_that_nni_does_not_find(sample):
     ask = query("nasbench101")
     config = one_config(sample["nb101"], "nb101trialconfig", "num_vertices < 7")
@@ -558,6 +560,7 @@ def test_a_cell_that_nni_does_not_find(sample):
 # models
 
 
+@pytest.mark.filterwarnings("ignore::nasbase.compat.nni.NniWarning")
 def test_models(sample):
     from nasbase.compat.nni.nasbench201 import (
         Nb201IntermediateStats,
@@ -717,13 +720,34 @@ def questions_nds(rng, configs):
         name = rng.choice(names)
         given[name] = json.loads(other[name]) if name.endswith("spec") else other[name]
     if rng.random() < 0.1:
-        given[rng.choice(names)] = rng.choice([{}, "", "DARTS", 7, ["ds"], {"ds": math.nan}, "{}"])
+        given[rng.choice(names)] = rng.choice([{}, "", "DARTS", 7, ["ds"], {"ds": 1}, "{}"])
     epochs = rng.choice([None, None, config["num_epochs"], *EPOCHS])
     return [given[name] for name in names] + [epochs], {}
 
 
 MAKERS = {"nb101": questions_nb101, "nb201": questions_nb201, "nds": questions_nds}
 COUNTS = {"nb101": 2500, "nb201": 1200, "nds": 2500}
+
+
+ARGUMENTS = {
+    "nasbench101": ("arch", "num_epochs"),
+    "nasbench201": ("arch", "num_epochs", "dataset"),
+    "nds": (
+        *("model_family", "proposer", "generator", "model_spec", "cell_spec", "dataset"),
+        "num_epochs",
+    ),
+}
+
+
+def wildcards(name, configs) -> Iterator[tuple]:
+    """Every pair of an argument and a value that it can have, beside wildcards."""
+    arguments = ARGUMENTS[name]
+    for place, argument in enumerate(arguments):
+        for value in {config[argument] for config in configs}:
+            asked: list = [None] * len(arguments)
+            asked[place] = json.loads(value) if str(value).startswith("{") else value
+            for reduction in (None, "mean"):
+                yield name, asked, {"reduction": reduction}, 10**6
 
 
 def all_questions(rng, paths) -> list[tuple]:
@@ -740,6 +764,7 @@ def all_questions(rng, paths) -> list[tuple]:
             # NNI takes 0.1 s for the points of one 200-epoch training.
             named["include_intermediates"] = rng.random() < (0.04 if benchmark == "nb201" else 0.3)
             questions.append((name, arguments, named, rng.choice([1, 2, 3, 5, 40, 400])))
+        questions += wildcards(name, configs)
         everything = [None] * {"nb101": 2, "nb201": 3, "nds": 6}[benchmark]
         for reduction, points in itertools.product((None, "mean"), (False, True)):
             rows = 12 if points and benchmark == "nb201" else 10**6
@@ -761,7 +786,7 @@ def test_nni_answers_the_same(python, samples, sample, tmp_path):
         assert comparable(ours) == comparable(answer), question
         kinds[question[0], answer[0] if isinstance(answer, tuple) else bool(answer)] += 1
     for name in NAMES.values():
-        assert kinds[name, True] > 300, kinds
+        assert kinds[name, True] > 200, kinds
         assert kinds[name, False] > 20, kinds
         assert kinds[name, "ValueError"] > 50, kinds
     assert kinds["nasbench101", "AssertionError"] > 20, kinds

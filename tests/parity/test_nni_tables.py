@@ -15,6 +15,7 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+import plain_nni
 import pytest
 import releases
 from stepwise import build
@@ -131,29 +132,12 @@ def test_awkward_nds(convert, tmp_path, seed):
     assert left_out(mine) > 10
 
 
-def mended(record: dict, rng: random.Random) -> dict:
-    """An awkward record whose trainings mostly have what NNI asks of their last epoch."""
-    for schedule, state in record.items():
-        last = releases.ROUNDS[schedule] - 1
-        for (dataset, _), result in state["all_results"].items():
-            if rng.random() < 0.1:
-                continue
-            for key in ("train_acc1es", "train_losses", "train_times"):
-                result[key] = {**(result[key] or {}), last: rng.uniform(0, 9)}
-            for split in list(releases.IMAGES[dataset])[1:]:
-                for key in ("eval_acc1es", "eval_losses", "eval_times"):
-                    result[key][f"{split}@{last}"] = rng.uniform(0, 9)
-            result["params"] = result["params"] or 1.5
-            result["latency"] = result["latency"] or [0.25]
-    return record
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_awkward_nb201(convert, tmp_path, seed):
     rng = random.Random(seed)
     indexes = rng.sample(range(15_625), 4)
     hps = ("full", "less") if seed else ("less", "full")
-    records = {i: mended(releases.record("nb201", i, hps, rng), rng) for i in indexes}
+    records = {i: plain_nni.mended(releases.record("nb201", i, hps, rng), rng) for i in indexes}
     raw = releases.nb201(tmp_path, records, "legacy", rng, releases.dumps_old)
     files = [releases.describe(raw)]
     releases.write_table(tmp_path / "sources.yaml", {"nb201": {"sample-x": files}})

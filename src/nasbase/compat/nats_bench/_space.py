@@ -87,7 +87,7 @@ class SpaceAPI(NASBenchMetaAPI):
         elif isinstance(source, Library):
             self._shelve(source)
         elif self._archive_dir is not None:  # upstream's default folder, in fast mode
-            self.meta_archs = list(self._library(self._archive_dir).meta_archs)
+            self._shelve(self._library(self._archive_dir))
         else:
             raise ValueError(
                 f"file_path_or_dict [{type(source)}] must be a dict or archive_dir must be set"
@@ -176,6 +176,7 @@ class SpaceAPI(NASBenchMetaAPI):
     def _shelve(self, library: Library) -> None:
         """Take over what a library lists; in fast mode nothing counts as loaded yet."""
         self.meta_archs = list(library.meta_archs)
+        self.arch2infos_dict = Records(library)
         if not self._fast_mode:
             for index in library.indexes():
                 self.arch2infos_dict.shelve(index, library)
@@ -318,12 +319,10 @@ def _group(name: str, found: dict[str, Any] | None, total: float, timeless: bool
     if found is None:
         return {}
     seconds = found["all_time"]
-    if seconds is None and not timeless:
-        raise TypeError("unsupported operand type(s) for /: 'NoneType' and 'int'")
     return {
         f"{name}-loss": found["loss"],
         f"{name}-accuracy": found["accuracy"],
-        f"{name}-per-time": None if seconds is None else seconds / total,
+        f"{name}-per-time": None if seconds is None and timeless else seconds / total,
         f"{name}-all-time": seconds,
     }
 

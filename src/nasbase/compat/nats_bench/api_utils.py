@@ -316,7 +316,8 @@ class NASBenchMetaAPI(abc.ABC):
         self._log("Call clear_params with archive_root={:} and index={:}", archive_root, index)
         if archive_root is None:
             folder = f"{self._all_base_names[-1]}-full"
-            archive_root = os.path.join(os.environ["TORCH_HOME"], folder)  # noqa: PTH118
+            # Upstream needs $TORCH_HOME here, and only here; without it it fails.
+            archive_root = os.path.join(get_torch_home(), folder)  # noqa: PTH118
             if not nats_is_dir(archive_root):
                 warnings.warn(
                     "The input archive_root is None and the default archive_root path "
@@ -374,13 +375,10 @@ class NASBenchMetaAPI(abc.ABC):
                 "no need to clear params.",
                 stacklevel=2,
             )
-        elif hp is None:
-            for result in self.arch2infos_dict[index].values():
-                result.clear_params()
-        elif str(hp) not in self.arch2infos_dict[index]:
+        elif hp is not None and str(hp) not in self.arch2infos_dict.hps(index):
             raise self._hp_missing(index, hp)
         else:
-            self.arch2infos_dict[index][str(hp)].clear_params()
+            self.arch2infos_dict.clear_params(index, None if hp is None else str(hp))
 
     # ------------------------------------------------------------------ records
 
@@ -576,39 +574,37 @@ class NASBenchMetaAPI(abc.ABC):
     ) -> tuple[int, float | None]:
         dataset, setname, hp = question
         records = self.arch2infos_dict
+        limited = flop_max is not None or param_max is not None
         known: Mapping[int, float] = {}
         sizes: Mapping[int, Mapping[str, float]] = {}
-        limited = flop_max is not None or param_max is not None
         if len(indexes) >= WHOLE_SCAN:
-            self._load(indexes)
             known = records.accuracies(hp, dataset, setname)
             if limited and known:
                 sizes = records.sizes(hp, dataset)
+        # With `verbose` upstream has a word for each one that is there already.
+        ready = not self.verbose and self._loaded(indexes)
         best, highest = -1, None
         for index in indexes:
-            accuracy = known.get(index)
-            if accuracy is None or limited:
-                if index not in known:
-                    self._prepare_info(index)
-                record = None if index in known else records.record(index, hp)
-                costs = sizes[index] if record is None else record.get_compute_costs(dataset)
-                if flop_max is not None and costs["flops"] > flop_max:
-                    continue
-                if param_max is not None and costs["params"] > param_max:
-                    continue
-                if record is not None:
-                    accuracy = record.get_metrics(dataset, setname)["accuracy"]
+            if not ready:
+                self._prepare_info(index)
+            accuracy = None if index in records.apart else known.get(index)
+            costs = None if accuracy is None else sizes.get(index)
+            if accuracy is None or (limited and costs is None):
+                record = records.record(index, hp)
+                costs, accuracy = record.get_compute_costs(dataset), None
+            if flop_max is not None and costs["flops"] > flop_max:  # type: ignore[index]
+                continue
+            if param_max is not None and costs["params"] > param_max:  # type: ignore[index]
+                continue
+            if accuracy is None:
+                accuracy = record.get_metrics(dataset, setname)["accuracy"]
             if best == -1 or highest < accuracy:  # type: ignore[operator]
                 best, highest = index, accuracy
         return best, highest
 
-    def _load(self, indexes: Sequence[int]) -> None:
-        """Load what is not loaded; with `verbose` upstream has a word for each one."""
+    def _loaded(self, indexes: Sequence[int]) -> bool:
         here = self.arch2infos_dict.__contains__
-        ready = all(map(here, indexes)) and set(self.evaluated_indexes).issuperset(indexes)
-        if self.verbose or not ready:
-            for index in indexes:
-                self._prepare_info(index)
+        return all(map(here, indexes)) and set(self.evaluated_indexes).issuperset(indexes)
 
     def statistics(self, dataset: str, hp: str | int) -> dict[int, int]:
         """How many architectures were trained how many times."""

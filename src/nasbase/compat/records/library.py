@@ -18,11 +18,14 @@ class Library(abc.ABC):
     ----------
     KEPT
         Records that may stay in memory; those of upstream's files are large.
+    weights
+        Whether records may hold trained weights.
     label
         What a build is; None for upstream's files, which their name describes.
     """
 
     KEPT = 48
+    weights = True
     label: str | None = None
 
     @property
@@ -64,21 +67,30 @@ class Records(MutableMapping[int, Any]):
 
     What is in here but has not been looked at is a `Library` to read it from. What has been handed
     out stays, because its owner may change it, and the next question must see the change.
+
+    Parameters
+    ----------
+    main
+        Where most records come from.
+
+    Attributes
+    ----------
+    apart
+        Indexes of those that have been handed out, or come from elsewhere.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, main: Library | None = None) -> None:
         self._values: dict[int, Any] = {}
         self._recent: OrderedDict[tuple[int, str], ArchResults] = OrderedDict()
         self._hps: dict[int, Sequence[str]] = {}
-        self._main: Library | None = None
-        self._apart: set[int] = set()  # what does not simply come from the main library
+        self.main = main
+        self.apart: set[int] = set()
 
     def shelve(self, index: int, library: Library, hps: Sequence[str] | None = None) -> None:
         """Add an architecture whose records are read when they are asked for."""
         self._forget(index)
-        self._main = self._main or library
-        if library is not self._main:
-            self._apart.add(index)
+        if library is not self.main:
+            self.apart.add(index)
         if hps is not None:
             self._hps[index] = hps
         self._values[index] = library
@@ -87,7 +99,7 @@ class Records(MutableMapping[int, Any]):
         for key in [key for key in self._recent if key[0] == index]:
             del self._recent[key]
         self._hps.pop(index, None)
-        self._apart.discard(index)
+        self.apart.discard(index)
 
     def record(self, index: int, hp: str) -> ArchResults:
         """The record for looking at: it must neither be changed nor handed out."""
@@ -104,6 +116,15 @@ class Records(MutableMapping[int, Any]):
             self._recent.popitem(last=False)
         return recent
 
+    def clear_params(self, index: int, hp: str | None = None) -> None:
+        """Forget the weights of an architecture, of one schedule or of all."""
+        value = self._values[index]
+        if isinstance(value, Library) and not value.weights:
+            return
+        entry = self[index]
+        for result in entry.values() if hp is None else [entry[hp]]:
+            result.clear_params()
+
     def hps(self, index: int) -> list[str]:
         """Schedules of an architecture."""
         value = self._values[index]
@@ -116,15 +137,12 @@ class Records(MutableMapping[int, Any]):
     # ------------------------------------------------------------------ whole spaces
 
     def accuracies(self, hp: str, dataset: str, setname: str) -> Mapping[int, float]:
-        """Mean accuracies that a library has at hand; of what may have been changed, none."""
-        found = self._main.accuracies(hp, dataset, setname) if self._main else {}
-        if not self._apart:
-            return found
-        return {index: value for index, value in found.items() if index not in self._apart}
+        """Mean accuracies that the main library has at hand, also of what is `apart`."""
+        return self.main.accuracies(hp, dataset, setname) if self.main else {}
 
     def sizes(self, hp: str, dataset: str) -> Mapping[int, Mapping[str, float]]:
         """Sizes of the architectures that `accuracies` knows."""
-        return self._main.sizes(hp, dataset) if self._main else {}
+        return self.main.sizes(hp, dataset) if self.main else {}
 
     # ------------------------------------------------------------------ as a mapping
 
@@ -138,7 +156,7 @@ class Records(MutableMapping[int, Any]):
 
     def __setitem__(self, index: int, value: Any) -> None:
         self._forget(index)
-        self._apart.add(index)
+        self.apart.add(index)
         self._values[index] = value
 
     def __delitem__(self, index: int) -> None:

@@ -360,6 +360,7 @@ class BuildLibrary(Library):
     """
 
     KEPT = 128
+    weights = False
 
     def __init__(
         self, folder: str | Path, benchmark: str, results: type[ArchResults] = ArchResults
@@ -467,9 +468,11 @@ class BuildLibrary(Library):
         choose = self._results.chosen_sizes
         for index, runs in groupby(rows, key=itemgetter(0)):
             _, seeds, flops, params = zip(*runs, strict=True)
-            if None not in flops + params:
-                sizes = (mean(choose(values, seeds)) for values in (flops, params))
-                found[index] = dict(zip(("flops", "params"), sizes, strict=True))
+            try:
+                sizes = [mean(choose(values, seeds)) for values in (flops, params)]
+            except (TypeError, ValueError):  # upstream fails, too, when its turn comes
+                continue
+            found[index] = dict(zip(("flops", "params"), sizes, strict=True))
         return found
 
 
