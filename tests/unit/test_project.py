@@ -29,7 +29,7 @@ def extra(name):
     return found
 
 
-@pytest.mark.parametrize("name", ["build", "workflow"])
+@pytest.mark.parametrize("name", ["build", "slurm", "workflow"])
 def test_conda_environments_equal_the_extras(name):
     environment = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
     found = pinned(environment["dependencies"])
@@ -41,7 +41,11 @@ def test_conda_environments_equal_the_extras(name):
 
 
 def test_every_environment_is_checked():
-    assert {path.stem for path in (ROOT / "envs").glob("*.yaml")} == {"build", "workflow"}
+    assert {path.stem for path in (ROOT / "envs").glob("*.yaml")} == {
+        "build",
+        "slurm",
+        "workflow",
+    }
 
 
 def test_the_page_of_tables_is_current():
