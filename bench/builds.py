@@ -64,17 +64,18 @@ def topology_sample(folder: Path, architectures: int) -> Path:
         installed in ``folder / "results"``.
     """
     options = [f"--architectures={architectures}", "--form=dir"]
-    _sample_build("nats_tss", SAMPLE, folder, options)
+    sample_build("nats_tss", SAMPLE, folder, options)
     return folder / "samples" / "NATS-tss-sample-simple"
 
 
 def whole_cells(folder: Path) -> None:
     """Build a sample of all cells of NAS-Bench-101 under the 108-epoch schedule, once."""
     options = ["--architectures=423624", "--schedules=108"]
-    _sample_build("nb101", WHOLE, folder, options)
+    sample_build("nb101", WHOLE, folder, options)
 
 
-def _sample_build(name: str, release: str, folder: Path, options: Sequence[str]) -> None:
+def sample_build(name: str, release: str, folder: Path, options: Sequence[str]) -> None:
+    """Write a sample release and build it in ``folder``, once."""
     if _installed(folder, name, release):
         return
     samples, work = folder / "samples", folder / "work" / name

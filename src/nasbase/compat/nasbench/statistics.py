@@ -70,7 +70,7 @@ class Statistics(Mapping[str, Any]):
 
     @cached_property
     def _hashes(self) -> list[str]:
-        return [text for (text,) in self._bench.database.rows(_FIRST_APPEARANCE)]
+        return [text for (text,) in self._bench.database.stream(_FIRST_APPEARANCE)]
 
 
 class FixedStatistics(Statistics):

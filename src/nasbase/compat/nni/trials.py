@@ -100,18 +100,19 @@ class _Query:
         asked = {name: value for name, value in asked.items() if value is not None}
         self.parameters = [_parameter(types[name], value) for name, value in asked.items()]
         config, trial = f"{configs.name} AS c", f"{stats.name} AS t"
-        if asked or mean:
+        if asked:
             source = f"{config} CROSS JOIN {trial} ON t.config_id = c.id"
-            order = "c.id, t.id"
+            group, order = "c.id", "c.id, t.id"
         else:
-            source, order = f"{trial} CROSS JOIN {config} ON t.config_id = c.id", "t.id"
+            source = f"{trial} CROSS JOIN {config} ON t.config_id = c.id"
+            group, order = "t.config_id", "t.id"
         conditions = [_condition(name, types[name], seek) for name in asked]
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         columns = [f"c.{name}" for name in configs.names]
         if mean:
             averages = ["NULL" if n == "seed" else f"avg(t.{n})" for n in self._stat_names]
             columns = ["NULL", *averages, *columns]
-            end = "GROUP BY c.id ORDER BY c.id"
+            end = f"GROUP BY {group} ORDER BY {group}"
         else:
             columns = ["t.id", *(f"t.{name}" for name in self._stat_names), *columns]
             end = f"ORDER BY {order}"

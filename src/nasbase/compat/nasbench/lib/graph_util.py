@@ -51,8 +51,8 @@ def hash_module(matrix: np.ndarray, labeling: Sequence[int]) -> str:
     Parameters
     ----------
     matrix
-        Adjacency matrix (V, V). Degrees enter the hash as numpy sums them: a matrix of floats has
-        other hashes than the same matrix of integers, as upstream.
+        Adjacency matrix (V, V). Degrees enter the hash as sums of its numbers: a matrix of floats
+        has other hashes than the same matrix of integers, as upstream.
     labeling
         V labels.
 
@@ -61,12 +61,13 @@ def hash_module(matrix: np.ndarray, labeling: Sequence[int]) -> str:
     AssertionError
         If the two do not have the same length.
     """
-    sources, targets = np.sum(matrix, axis=0).tolist(), np.sum(matrix, axis=1).tolist()
+    rows = np.asarray(matrix).tolist()
+    sources, targets = [*map(sum, zip(*rows, strict=True))], [*map(sum, rows)]
     if not len(sources) == len(targets) == len(labeling):
         raise AssertionError("matrix and labeling must have the same length")
-    edges = tuple(tuple(map(bool, row)) for row in np.asarray(matrix).tolist())
     starts = zip(targets, sources, labeling, strict=True)
-    return _graph_hash(edges, tuple(map(str, starts)))  # as text: 1.0 and 1 are one key of a cache
+    # As text: 1.0 and 1 are one key of a cache, but not one hash.
+    return _graph_hash(tuple(map(tuple, rows)), tuple(map(str, starts)))
 
 
 _graph_hash = lru_cache(maxsize=4096)(space.graph_hash)  # a search asks about its best cells often

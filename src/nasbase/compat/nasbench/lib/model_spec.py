@@ -110,12 +110,13 @@ class ModelSpec:
 
 def is_upper_triangular(matrix: np.ndarray) -> bool:
     """Whether a square matrix is zero on its diagonal and below."""
-    return not np.any(matrix[np.tril_indices(len(matrix))] != 0)
+    rows = matrix.tolist()
+    return all(value == 0 for place, row in enumerate(rows, start=1) for value in row[:place])
 
 
 def _connected(matrix: np.ndarray) -> Sequence[int]:
     """Vertices that lie on a path from the first to the last one."""
-    edges = tuple(tuple(map(bool, row)) for row in matrix.tolist())
+    edges = tuple(map(tuple, matrix.tolist()))
     try:
         _, keep = space.prune(edges, range(len(edges)))
     except SpaceError:
