@@ -13,8 +13,8 @@ rule assemble:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=growing(1500),
+        runtime=growing(60),
     params:
         schema=SCHEMA_VERSION,
         partial=partial_of,
@@ -44,8 +44,8 @@ rule sqlite:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         schema=SCHEMA_VERSION,
     message:
@@ -67,8 +67,8 @@ rule hdf5:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         schema=SCHEMA_VERSION,
     message:
@@ -90,8 +90,8 @@ rule nni:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1500),
+        runtime=growing(60),
     params:
         schema=SCHEMA_VERSION,
     message:

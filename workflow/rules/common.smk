@@ -144,6 +144,18 @@ def checking_code(wildcards):
     )
 
 
+# ------------------------------------------------------------------------------ resources
+
+
+def growing(amount):
+    """A resource that grows with every attempt: a cluster ends a job that wants more than it has."""
+
+    def of_attempt(wildcards, attempt):
+        return amount * attempt
+
+    return of_attempt
+
+
 # ------------------------------------------------------------------------------ params
 
 

@@ -11,8 +11,8 @@ rule plan:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=800,
-        runtime=30,
+        mem_mb=growing(800),
+        runtime=growing(30),
     params:
         shards=shard_count,
         partial=partial_of,
@@ -36,8 +36,8 @@ rule convert:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=1000,
-        runtime=120,
+        mem_mb=growing(1000),
+        runtime=growing(120),
     params:
         schema=SCHEMA_VERSION,
         partial=partial_of,

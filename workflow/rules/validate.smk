@@ -11,8 +11,8 @@ rule validate:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=growing(1500),
+        runtime=growing(60),
     params:
         forms=built_forms,
         partial=partial_of,
