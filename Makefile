@@ -1,6 +1,7 @@
 # make        an environment in .venv with everything installed
 # make demo   build small made-up releases of all five benchmarks, offline, and ask them something
 # make test   run the tests
+# make cluster   run the build on a Slurm of its own on this host (root; slurm-wlm and munge installed)
 # make check  lint, format and types
 # make bench  measure how fast questions are answered, beside nats_bench and NNI
 # make realdata REALDATA=folder   build real pieces of the releases and compare every number
@@ -12,7 +13,7 @@ REALDATA ?= $(NASBASE_REALDATA)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: all demo test bench realdata check format pins clean
+.PHONY: all demo test cluster bench realdata check format pins clean
 
 all: $(READY)
 
@@ -30,6 +31,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+
+cluster: $(READY)
+	$(BIN)/python -m pytest tests/cluster
 
 bench: $(READY)
 	$(BIN)/python bench/query.py --out bench/results/query.md $(BENCH)
