@@ -13,7 +13,9 @@ from harness import ROOT, Workflow, environment, sample, workflow_in
 
 from nasbase.containers.tfrecord import encode_frames
 
-AFTER_FETCH = ["assemble", "catalog", "convert", "convert", "install", "plan", "sqlite", "validate"]
+AFTER_FETCH = sorted(
+    ["plan", "convert", "convert", "assemble", "nni", "sqlite", "validate", "install", "catalog"]
+)
 
 
 def test_a_second_run_has_nothing_to_do(small):
@@ -183,6 +185,9 @@ def test_changed_code_reruns_what_depends_on_it(checkout):
         "query/handle.py": [],
         "tables/document.py": [],
         "store/install.py": ["catalog", "install"],
+        "store/nni/rows.py": ["catalog", "install", "nni", "validate"],
+        "store/nni/nb101.py": ["catalog", "install", "nni", "validate"],
+        "store/nni/nb201.py": [],
     }
     before = checkout.digests()
     found = {}

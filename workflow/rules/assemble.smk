@@ -80,7 +80,7 @@ rule hdf5:
 rule nni:
     input:
         parquet=f"{WORK}/parquet",
-        code=code("store/build.py", "store/curves.py", "store/nni/*.py"),
+        code=nni_code,
     output:
         form=f"{WORK}/nni/{{database}}.db",
     log:

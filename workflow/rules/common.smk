@@ -136,6 +136,15 @@ def assembling_code(wildcards):
     return [m for m in modules if Path(m).name not in ("document.py", "models.py")]
 
 
+def nni_code(wildcards):
+    """What writes NNI's database of a benchmark."""
+    shared = [
+        f"store/nni/{name}.py" for name in ("__init__", "rows", "schema", "writer")
+    ]
+    own = f"store/nni/{wildcards.benchmark}.py"
+    return code("store/build.py", "store/curves.py", *shared, own)
+
+
 def checking_code(wildcards):
     """What judges artifacts."""
     return code(
