@@ -21,6 +21,7 @@ import releases
 from stepwise import build
 
 from nasbase.cli import main
+from nasbase.store.install import write_catalog
 from nasbase.store.nni import DATABASES
 
 pytestmark = pytest.mark.skipif(
@@ -166,3 +167,89 @@ def test_awkward_nb101(convert, tmp_path, seed):
     releases.write_table(tmp_path / "sources.yaml", {"nb101": {"sample-x": files}})
     mine = ours(tmp_path, "nb101", "sample-x")
     assert assert_equal(convert("nb101", raw), mine, "nb101") == 9 * (4 + 12 + 24)
+
+
+# ---------------------------------------------------------------------------------------------
+# stock NNI on an installed database
+
+
+ASK = """
+import json, sys, nni
+nni.set_default_framework("none")
+LINE
+from nni.nas.benchmark.MODULE import QUERY
+print(json.dumps([list(QUERY(*leading, **named)) for leading, named in json.load(sys.stdin)]))
+"""
+QUERIES = {"nb101": "query_nb101_trial_stats", "nb201": "query_nb201_trial_stats"}
+
+
+@pytest.fixture
+def ask(python, realdata, tmp_path, monkeypatch, capsys):
+    """Stock NNI's answers from a database that ``nasbase nni-install`` has put into place."""
+    monkeypatch.setenv("NASBENCHMARK_DIR", str(tmp_path / "databases"))
+
+    def call(benchmark, make, questions):
+        files = [releases.describe(make(realdata, tmp_path))]
+        releases.write_table(
+            tmp_path / "sources.yaml", {benchmark: {"1.1": files}}, synthetic=False
+        )
+        ours(tmp_path, benchmark, "1.1")
+        write_catalog(tmp_path / "results")
+        capsys.readouterr()
+        assert main(["nni-install", benchmark, "--home", str(tmp_path / "results")]) == 0
+        said = capsys.readouterr().out
+        (line,) = (line.strip() for line in said.splitlines() if "DB_URLS" in line)
+        assert "SYNTHETIC" not in said
+        program = ASK.replace("LINE", line).replace("MODULE", DATABASES[benchmark])
+        done = subprocess.run(
+            [python, "-c", program.replace("QUERY", QUERIES[benchmark])],
+            input=json.dumps(questions), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout.splitlines()[-1])  # NNI's log is above
+
+    return call
+
+
+def test_stock_nni_asks_nb101(ask):
+    arch = {
+        "op1": "conv3x3-bn-relu", "op2": "maxpool3x3", "op3": "conv3x3-bn-relu",
+        "op4": "conv3x3-bn-relu", "op5": "conv1x1-bn-relu", "input1": [0], "input2": [1],
+        "input3": [2], "input4": [0], "input5": [0, 3, 4], "input6": [2, 5],
+    }  # fmt: skip
+    rows, (mean,) = ask(
+        "nb101",
+        plain_nni.published_nb101,
+        [[[arch, 108], {"include_intermediates": True}], [[arch, 108], {"reduction": "mean"}]],
+    )
+    config = {"id": 4, "arch": arch, "num_vertices": 7, "num_epochs": 108}
+    assert {key: rows[0]["config"][key] for key in config} == config
+    assert [row["id"] for row in rows] == [10, 11, 12]
+    assert rows[0]["valid_acc"] == 92.41786599159241
+    assert rows[0]["training_time"] == 106147.67578125
+    assert rows[0]["parameters"] == 8.55553
+    half, final = rows[0]["intermediates"]
+    assert (half["current_epoch"], half["valid_acc"]) == (54, 77.76442170143127)
+    assert (final["current_epoch"], final["training_time"]) == (108, 1769.1279296875)
+    assert mean["valid_acc"] == pytest.approx(sum(row["valid_acc"] for row in rows) / 3)
+
+
+def test_stock_nni_asks_nb201(ask):
+    arch = {
+        "0_1": "avg_pool_3x3", "0_2": "conv_1x1", "1_2": "skip_connect", "0_3": "conv_1x1",
+        "1_3": "skip_connect", "2_3": "skip_connect",
+    }  # fmt: skip
+    (rows,) = ask(
+        "nb201",
+        plain_nni.published_nb201,
+        [[[arch, 200, "cifar100"], {"include_intermediates": True}]],
+    )
+    assert [(row["config"]["id"], row["id"], row["seed"]) for row in rows] == [
+        (7, 3, 999),
+        (7, 7, 777),
+        (7, 11, 888),
+    ]
+    assert [row["train_acc"] for row in rows] == [57.82, 57.578, 57.792]
+    assert {row["training_time"] for row in rows} == {2888.4371995925903}
+    assert {row["latency"] for row in rows} == {0.013182918230692545}
+    assert {len(row["intermediates"]) for row in rows} == {200}

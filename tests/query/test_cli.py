@@ -1,16 +1,27 @@
 """The command, as a script or a person would use it."""
 
 import csv
+import hashlib
 import io
 import json
+import os
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import nasbase
 from nasbase.cli import main
+from nasbase.store.install import write_catalog
+
+# The steps of a build stand beside the tests of the workflow.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+
+from stepwise import build
 
 
 @pytest.fixture
@@ -173,7 +184,8 @@ def test_export_writes_what_the_ending_says(run, home, tmp_path, ending):
 
 
 def test_every_command_shows_an_example(capsys):
-    for command in ("list", "info", "query", "best", "curve", "export", "cite", "sample", "verify"):
+    asking = ("list", "info", "query", "best", "curve", "export", "cite")
+    for command in (*asking, "sample", "verify", "nni-install"):
         with pytest.raises(SystemExit) as error:
             main([command, "--help"])
         assert error.value.code == 0
@@ -188,3 +200,154 @@ def test_a_closed_pipe_is_no_error(home):
     )
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
+
+
+# ---------------------------------------------------------------------------------------------
+# nni-install
+
+
+@pytest.fixture(scope="module")
+def nni_home(tmp_path_factory):
+    """Builds that have NNI's database, and one that NNI does not know."""
+    folder = tmp_path_factory.mktemp("nni")
+    for name, count in (("nb101", 8), ("nds", 70), ("nats_sss", 2)):
+        arguments = [f"--benchmark={name}", f"--architectures={count}", str(folder / "samples")]
+        assert main(["sample", *arguments]) == 0
+        table, forms = "samples/sources.yaml", ["parquet", "nni"]
+        build(folder, name, "sample", table, partial=True, outputs=forms)
+    write_catalog(folder / "results")
+    return folder / "results"
+
+
+@pytest.fixture
+def install(run, nni_home, tmp_path, monkeypatch):
+    """Run the command in a home folder of its own."""
+    for name in ("NASBENCHMARK_DIR", "NNI_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    return lambda *arguments, at=nni_home: run("nni-install", *arguments, at=at)
+
+
+def databases(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_nni_finds_what_is_placed(install, nni_home, tmp_path):
+    status, out, _ = install()
+    cache = tmp_path / "user" / ".cache" / "nni" / "nasbenchmark"
+    old = tmp_path / "user" / ".nni" / "nasbenchmark"
+    assert status == 0
+    assert databases(old) == ["nasbench101.db", "nds.db"]
+    assert len(databases(cache)) == 2
+    for path in cache.iterdir():
+        name, digest = path.stem.rsplit("-", 1)
+        assert hashlib.sha256(path.read_bytes()).hexdigest().startswith(digest)
+        line = f'from nni.nas.benchmark import utils; utils.DB_URLS["{name}"] = "{path.name}"'
+        assert line in [said.strip() for said in out.splitlines()]
+        assert (old / f"{name}.db").read_bytes() == path.read_bytes()
+        (source,) = nni_home.glob(f"*/sample/nni/{path.name}")
+        assert source.stat().st_ino == path.stat().st_ino  # no second copy on the disk
+    assert out.count("SYNTHETIC") == 2
+    assert "nni.nas.benchmarks" in out
+
+
+def test_nni_install_changes_nothing_the_second_time(install, tmp_path):
+    install("nasbench101")
+    files = [path for path in (tmp_path / "user").rglob("*") if path.is_file()]
+    before = {path: path.stat().st_ctime_ns for path in files}
+    status, out, _ = install("nb101")
+    assert (status, out.count("(was there)")) == (0, 1)
+    assert {path: path.stat().st_ctime_ns for path in files} == before
+    assert len(files) == 2
+
+
+def test_nni_install_takes_the_folder_that_nni_is_told(install, tmp_path, monkeypatch):
+    monkeypatch.setenv("NNI_HOME", str(tmp_path / "nni home"))
+    install("nb101")
+    assert len(databases(tmp_path / "nni home" / "nasbenchmark")) == 1
+    monkeypatch.setenv("NASBENCHMARK_DIR", str(tmp_path / "told"))
+    _, out, _ = install("nb101")
+    assert len(databases(tmp_path / "told")) == 2  # with the plain name
+    assert "before NNI is imported" not in out
+    _, out, _ = install("nb101", "--to", str(tmp_path / "other"))
+    assert len(databases(tmp_path / "other")) == 2
+    assert f"Set NASBENCHMARK_DIR={tmp_path / 'other'} before NNI is imported." in out
+
+
+def test_nni_install_leaves_the_files_of_others(install, tmp_path, monkeypatch):
+    folder = tmp_path / "told"
+    monkeypatch.setenv("NASBENCHMARK_DIR", str(folder))
+    folder.mkdir()
+    (folder / "nasbench101-209f5694.db").write_text("NNI's own")
+    (folder / "nasbench101.db").write_text("somebody's own, no database even")
+    _, out, _ = install("nb101", "--json")
+    answer = json.loads(out)["answer"]
+    assert answer["others"] == [["nasbench101-209f5694.db"]]
+    assert answer["plain_is_foreign"] == [True]
+    assert (folder / "nasbench101.db").read_text() == "somebody's own, no database even"
+    (folder / "nasbench101.db").unlink()
+    with sqlite3.connect(folder / "nasbench101.db") as database:
+        database.execute("CREATE TABLE nb101trialconfig (id INTEGER PRIMARY KEY)")
+    _, out, _ = install("nb101")
+    assert "is not of nasbase and was left alone" in out
+
+
+def test_nni_install_replaces_what_is_damaged(install, nni_home, tmp_path, monkeypatch):
+    monkeypatch.setenv("NASBENCHMARK_DIR", str(tmp_path / "told"))
+    install("nds")
+    (placed,) = (tmp_path / "told").glob("nds-*.db")
+    whole = placed.read_bytes()
+    placed.unlink()  # and not written to: it shares its bytes with the build
+    placed.write_bytes(whole[:-1])
+    install("nds")
+    assert placed.read_bytes() == whole
+    assert sorted(databases(tmp_path / "told")) == ["nds-" + placed.stem[-8:] + ".db", "nds.db"]
+    copy = tmp_path / "results"
+    shutil.copytree(nni_home, copy)
+    (source,) = copy.glob("nds/sample/nni/*.db")
+    source.write_bytes(whole[:-1])
+    status, _, err = install("nds", at=copy)
+    assert status == 3
+    assert "SHA-256" in err
+
+
+def test_nni_install_says_what_is_left_out(install, nni_home, tmp_path):
+    """A database that has not all trainings says so, as does one of a partial schedule."""
+    copy = tmp_path / "results"
+    shutil.copytree(nni_home, copy)
+    (source,) = copy.glob("nb101/sample/nni/*.db")
+    with sqlite3.connect(source) as database:
+        database.execute("UPDATE nasbase_build SET value = '12' WHERE key = 'left_out'")
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    path = copy / "nb101" / "sample" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["files"][f"nni/{source.name}"]["sha256"] = digest
+    path.write_text(json.dumps(manifest))
+    _, out, _ = install("nb101", at=copy)
+    assert re.search(r"12 of \d+ trainings are not in it", out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nats_sss"], ["NNI does not know it", "nb101, nb201, nds"]),
+        (["nb201"], ["nb201 is not installed here"]),
+        (["nb102"], ["nb101"]),
+        (["nb101", "--release", "full"], ["Release full of nb101 is not installed"]),
+        (["--release", "full"], ["No installed build has NNI's database"]),
+    ],
+)
+def test_nni_install_refuses(install, tmp_path, arguments, words):
+    status, out, err = install(*arguments)
+    assert (status, out) == (1, "")
+    assert all(word in err for word in words), err
+    assert not (tmp_path / "user").exists()
+    assert install(at=tmp_path / "nothing")[0] == 1
+
+
+def test_a_build_without_nnis_database_says_so(run, home, tmp_path, monkeypatch):
+    monkeypatch.setenv("NASBENCHMARK_DIR", str(tmp_path / "told"))
+    status, _, err = run("nni-install", "nb101", at=home)
+    assert status == 1
+    assert "outputs" in err
+    assert os.listdir(tmp_path) == []

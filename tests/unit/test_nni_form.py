@@ -5,8 +5,6 @@ NNI's own converters are run beside ours in ``tests/parity/test_nni_tables.py``.
 
 from __future__ import annotations
 
-import base64
-import bz2
 import json
 import random
 import shutil
@@ -183,21 +181,7 @@ ARCH = (
 
 def test_published_rows_of_nas_bench_101(realdata, tmp_path):
     """Cell 00005c14...: the first of the release, at 108 epochs; other schedules are made up."""
-    records = json.loads((realdata / "nb101" / "nb101_only108_records.json").read_text())
-    cell = records["00005c142e6f48ac74fdcf73e3439874"]
-    keys = ("training_time", *(f"{split}_accuracy" for split in ("train", "validation", "test")))
-    payloads = []
-    for epochs in (4, 12, 36, 108):
-        for repeat in cell["computed"]["108"]:
-            points = [[0.0, 0.0, 0.1, 0.1, 0.1]]
-            for share, name in ((0.5, "halfway"), (1.0, "final")):
-                points.append([epochs * share, *(repeat[f"{name}_{key}"] for key in keys)])
-            message = releases.metrics_message(cell["trainable_parameters"], points, 2000.0)
-            described = (cell["module_adjacency"], cell["module_operations"], epochs)
-            text = base64.encodebytes(message).decode()
-            payloads.append(releases.frame(releases.nb101_row(*described, text)))
-    raw = tmp_path / "nasbench.tfrecord"
-    raw.write_bytes(b"".join(payloads))
+    raw = plain_nni.published_nb101(realdata, tmp_path)
     configs, trials, points = stored(
         written(tmp_path, "nb101", built(tmp_path, "nb101", raw)), "nb101"
     )
@@ -217,10 +201,7 @@ def test_published_rows_of_nas_bench_201(realdata, tmp_path):
 
     It evaluated some of them anew, so the last digits of NNI's accuracies are others.
     """
-    member = realdata / "nats" / "NATS-tss-v1_0-3ffb9-simple" / "000000.pickle.pbz2"
-    state = plain.unpickle(bz2.decompress(member.read_bytes()))
-    records = {0: {"full": state["200"], "less": state["12"]}}
-    raw = releases.nb201(tmp_path, records, "legacy", random.Random(0), releases.dumps_old)
+    raw = plain_nni.published_nb201(realdata, tmp_path)
     configs, trials, _ = stored(written(tmp_path, "nb201", built(tmp_path, "nb201", raw)), "nb201")
     assert len(configs) == 125_000
     cell = '{"0_1":"avg_pool_3x3","0_2":"conv_1x1","0_3":"conv_1x1","1_2":"skip_connect",'

@@ -6,6 +6,8 @@ a converter cannot take (it would end with an error) is left out here, as our da
 
 from __future__ import annotations
 
+import base64
+import bz2
 import json
 import math
 import random
@@ -203,3 +205,35 @@ def nds_network(net: dict) -> tuple[str, dict, dict]:
             cell[f"{kind}_{i // 2}_input_{side}"] = source
         cell[f"{kind}_concat"] = genotype[f"{kind}_concat"]
     return "nas_cell", spec, cell
+
+
+# ---------------------------------------------------------------------------------------------
+# releases that hold the rows which NNI's documentation shows
+
+
+def published_nb101(realdata: Path, folder: Path) -> Path:
+    """The first cell of the release; its trainings of 108 epochs stand for other schedules, too."""
+    records = json.loads((realdata / "nb101" / "nb101_only108_records.json").read_text())
+    cell = records["00005c142e6f48ac74fdcf73e3439874"]
+    keys = ("training_time", *(f"{split}_accuracy" for split in ("train", "validation", "test")))
+    payloads = []
+    for epochs in (4, 12, 36, 108):
+        for repeat in cell["computed"]["108"]:
+            points = [[0.0, 0.0, 0.1, 0.1, 0.1]]
+            for share, name in ((0.5, "halfway"), (1.0, "final")):
+                points.append([epochs * share, *(repeat[f"{name}_{key}"] for key in keys)])
+            message = releases.metrics_message(cell["trainable_parameters"], points, 2000.0)
+            described = (cell["module_adjacency"], cell["module_operations"], epochs)
+            text = base64.encodebytes(message).decode()
+            payloads.append(releases.frame(releases.nb101_row(*described, text)))
+    raw = folder / "nasbench.tfrecord"
+    raw.write_bytes(b"".join(payloads))
+    return raw
+
+
+def published_nb201(realdata: Path, folder: Path) -> Path:
+    """Cell 0 as NATS-Bench has it, in a file of torch.save."""
+    member = realdata / "nats" / "NATS-tss-v1_0-3ffb9-simple" / "000000.pickle.pbz2"
+    state = plain.unpickle(bz2.decompress(member.read_bytes()))
+    records = {0: {"full": state["200"], "less": state["12"]}}
+    return releases.nb201(folder, records, "legacy", random.Random(0), releases.dumps_old)
