@@ -24,7 +24,7 @@ from pathlib import Path
 
 SITE = Path("/etc/slurm")
 CONF = SITE / "slurm.conf"
-DAEMONS = ("munged", "slurmctld", "slurmd")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "setpriv")
 CLIENTS = ("sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun")
 MARK = "# written by nasbase's tests/cluster, process "
 PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
@@ -81,7 +81,7 @@ class SlurmError(Exception):
 
 def why_not() -> str | None:
     """Why no Slurm can be started here, or None."""
-    missing = [name for name in (*DAEMONS, *CLIENTS) if not shutil.which(name, path=PATH)]
+    missing = [name for name in (*PROGRAMS, *CLIENTS) if not shutil.which(name, path=PATH)]
     if missing:
         return f"not installed: {', '.join(missing)} (apt-get install slurm-wlm munge)"
     if os.geteuid() != 0:
@@ -268,7 +268,9 @@ def _place_configuration(folder: Path) -> Callable[[], None]:
     """Link the configuration to where clients look for it; what undoes that."""
     made = not SITE.exists()
     SITE.mkdir(exist_ok=True)
-    CONF.unlink(missing_ok=True)  # a link that tests left behind: see `why_not`
+    if CONF.is_symlink():  # tests that were killed left it behind: see `why_not`
+        shutil.rmtree(Path(os.readlink(CONF)).parent, ignore_errors=True)
+        CONF.unlink()
     CONF.symlink_to(folder / "slurm.conf")
 
     def remove() -> None:

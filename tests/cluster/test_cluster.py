@@ -47,7 +47,7 @@ class ClusterWorkflow(Workflow):
         result = Result(-1, "")
         with log.open("w") as output:
             process = subprocess.Popen(
-                self.command(*arguments, **config),
+                ["setpriv", "--pdeathsig", "KILL", *self.command(*arguments, **config)],
                 cwd=self.folder,
                 env=self.environment(),
                 stdout=output,
@@ -227,12 +227,13 @@ def test_a_cancelled_job_leaves_what_is_installed_and_the_next_run_completes(
     story, slurm, tmp_path
 ):
     workflow, before = story.workflow, story.workflow.digests()
+    only = {"benchmarks": "nb101", "shards": 1}
     sample(workflow.folder / "samples", "nb101", architectures=60, seed=2)
 
     def begun(job: str) -> list[Path]:
         return list((slurm.scratch / job).glob(".nb101.sqlite.*.tmp"))
 
-    with workflow.running("--retries", "0", benchmarks="nb101") as result:
+    with workflow.running("--retries", "0", **only) as result:
         _process, job = freeze(slurm, workflow.folder, "sqlite", re.compile("nb101"), begun)
         slurm.command("scancel", job)
     assert result.code != 0
@@ -241,9 +242,9 @@ def test_a_cancelled_job_leaves_what_is_installed_and_the_next_run_completes(
     assert workflow.unfinished() == ["parquet", "plan.json"]
     slurm.wait(lambda: not (slurm.scratch / job).exists(), "the job's scratch is removed")
 
-    again = workflow.run(benchmarks="nb101")
+    again = workflow.run(**only)
     assert again.rules == ["catalog", "install", "sqlite", "validate"]
     wanted = expected(workflow.folder / "samples", tmp_path / "local", ["nb101", "nds"])
     assert wanted != story.expected
     assert workflow.digests() == wanted
-    assert workflow.run("-n").nothing_to_do
+    assert workflow.run("-n", **only).nothing_to_do
