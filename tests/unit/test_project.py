@@ -68,7 +68,8 @@ def test_the_documentation_of_the_configuration_is_complete():
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "config/README.md", "CONTRIBUTING.md", "docs/design.md"]
+    "page",
+    ["README.md", "config/README.md", "CONTRIBUTING.md", "docs/design.md", "docs/cluster.md"],
 )
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text()
