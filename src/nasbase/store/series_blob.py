@@ -13,6 +13,7 @@ Constants are found by their bits, so NaN and -0.0 come back as they were releas
 
 from __future__ import annotations
 
+import struct
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 ABSENT, DENSE, CONSTANT, PARTIAL = range(4)
+
+_DOUBLE = struct.Struct("<d").unpack_from
 
 
 def _padded(size: int) -> int:
@@ -87,6 +90,29 @@ def decode_one(
     for mode in data[:position]:
         offset += _size(data, mode, offset, length)
     return _read(data, data[position], offset, length)
+
+
+def offsets(data: bytes, num_series: int, length: int) -> list[int]:
+    """Where each series of a blob begins: for `value_at`."""
+    found = [_padded(num_series)]
+    for mode in data[: num_series - 1]:
+        found.append(found[-1] + _size(data, mode, found[-1], length))
+    return found
+
+
+def value_at(data: bytes, mode: int, offset: int, length: int, point: int) -> float | None:
+    """One point of the series at an offset; None where it is absent."""
+    if mode == DENSE:
+        return _DOUBLE(data, offset + 8 * point)[0]
+    if mode == CONSTANT:
+        return _DOUBLE(data, offset)[0]
+    if mode == ABSENT:
+        return None
+    mask = int.from_bytes(data[offset : offset + -(-length // 8)], "little")
+    if not mask >> point & 1:
+        return None
+    before = (mask & (1 << point) - 1).bit_count()
+    return _DOUBLE(data, offset + _padded(-(-length // 8)) + 8 * before)[0]
 
 
 def _size(data: bytes, mode: int, offset: int, length: int) -> int:

@@ -257,12 +257,29 @@ class SpaceAPI(NASBenchMetaAPI):
         self._prepare_info(index)
         if index not in self.arch2infos_dict:
             raise ValueError(f"Did not find {index} from arch2infos_dict.")
-        record = self.arch2infos_dict.record(index, str(hp))
-        return more_info(
-            record, dataset, iepoch, is_random,
-            comment=COMMENT.format(TRAINED_ON.get(dataset), hp) if dataset in TRAINED_ON else None,
+        records = self.arch2infos_dict
+        record = records.record(index, str(hp), dataset)
+        if isinstance(is_random, bool) and is_random:
+            is_random = random.choice(record.dataset_seed[dataset])
+        question = None
+        if type(iepoch) in _EPOCHS and type(is_random) in _RUNS:
+            question = (index, hp, dataset, iepoch, type(is_random), is_random)
+            known = records.answers.get(question)
+            if known is not None:
+                return dict(known)
+        info = more_info(
+            record, dataset, iepoch, is_random, comment=_comment(dataset, hp),
             timeless=self._timeless,
         )  # fmt: skip
+        return info if question is None else records.answered(question, info)
+
+
+_EPOCHS, _RUNS = (int, type(None)), (int, bool)
+"""Types of what can be remembered; the type of a run tells False, which is no seed, from 0."""
+
+
+def _comment(dataset: str, hp: Any) -> str | None:
+    return COMMENT.format(TRAINED_ON[dataset], hp) if dataset in TRAINED_ON else None
 
 
 def more_info(
@@ -278,13 +295,13 @@ def more_info(
 
     Parameters
     ----------
+    is_random
+        False: the mean of all trainings; a seed: that training.
     comment
         Value of the key ``comment``, which only CIFAR-10 has.
     timeless
         Whether missing times are None; else they are a `TypeError`, as upstream's division is.
     """
-    if isinstance(is_random, bool) and is_random:
-        is_random = random.choice(record.get_dataset_seeds(dataset))
 
     def metrics(setname: str) -> dict[str, Any]:
         return record.get_metrics(dataset, setname, iepoch=iepoch, is_random=is_random)

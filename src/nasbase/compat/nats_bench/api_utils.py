@@ -412,14 +412,14 @@ class NASBenchMetaAPI(abc.ABC):
         """A copy of the record of an architecture with one schedule."""
         return copy.deepcopy(self._meta_info(arch_index, hp))
 
-    def _meta_info(self, arch_index: int, hp: Any) -> ArchResults:
-        """The record itself, for looking at it."""
+    def _meta_info(self, arch_index: int, hp: Any, dataset: str | None = None) -> ArchResults:
+        """The record itself, for looking at it, or at one data set of it."""
         self._say("Call query_meta_info_by_index with arch_index={:}, hp={:}", arch_index, hp)
         self._prepare_info(arch_index)
         if arch_index not in self.arch2infos_dict:
             raise ValueError(f"arch_index [{arch_index}] does not in arch2infos")
         try:
-            return self.arch2infos_dict.record(arch_index, str(hp))
+            return self.arch2infos_dict.record(arch_index, str(hp), dataset)
         except KeyError:
             raise self._hp_missing(arch_index, hp) from None
 
@@ -460,7 +460,7 @@ class NASBenchMetaAPI(abc.ABC):
             index, dataset, hp,
         )  # fmt: skip
         self._prepare_info(index)
-        return self._meta_info(index, hp).get_compute_costs(dataset)
+        return self._meta_info(index, hp, dataset).get_compute_costs(dataset)
 
     def get_latency(self, index: int, dataset: str, hp: str = "12") -> float:
         """Seconds per batch of 256 images."""
@@ -590,7 +590,7 @@ class NASBenchMetaAPI(abc.ABC):
             accuracy = None if index in records.apart else known.get(index)
             costs = None if accuracy is None else sizes.get(index)
             if accuracy is None or (limited and costs is None):
-                record = records.record(index, hp)
+                record = records.record(index, hp, dataset)
                 costs, accuracy = record.get_compute_costs(dataset), None
             if flop_max is not None and costs["flops"] > flop_max:  # type: ignore[index]
                 continue

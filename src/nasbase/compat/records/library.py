@@ -49,6 +49,10 @@ class Library(abc.ABC):
     def record(self, index: int, hp: str) -> ArchResults:
         """A new object with the trainings of one architecture (`KeyError`: no such schedule)."""
 
+    def part(self, index: int, hp: str, dataset: str) -> ArchResults:  # noqa: ARG002
+        """The same, of which only the trainings on one data set are needed."""
+        return self.record(index, hp)
+
     def accuracies(self, hp: str, dataset: str, setname: str) -> Mapping[int, float]:  # noqa: ARG002
         """Mean accuracy after the last epoch by architecture, of those at hand."""
         return {}
@@ -77,14 +81,19 @@ class Records(MutableMapping[int, Any]):
     ----------
     apart
         Indexes of those that have been handed out, or come from elsewhere.
+    answers
+        What has been computed from records that nobody can have changed, by the question.
     """
+
+    MAX_ANSWERS = 4096
 
     def __init__(self, main: Library | None = None) -> None:
         self._values: dict[int, Any] = {}
-        self._recent: OrderedDict[tuple[int, str], ArchResults] = OrderedDict()
+        self._recent: OrderedDict[tuple[int, str, str | None], ArchResults] = OrderedDict()
         self._hps: dict[int, Sequence[str]] = {}
         self.main = main
         self.apart: set[int] = set()
+        self.answers: dict[tuple, dict[str, Any]] = {}
 
     def shelve(self, index: int, library: Library, hps: Sequence[str] | None = None) -> None:
         """Add an architecture whose records are read when they are asked for."""
@@ -96,14 +105,22 @@ class Records(MutableMapping[int, Any]):
         self._values[index] = library
 
     def _forget(self, index: int) -> None:
-        for key in [key for key in self._recent if key[0] == index]:
-            del self._recent[key]
+        if index in self._values:
+            for key in [key for key in self._recent if key[0] == index]:
+                del self._recent[key]
+            self.answers.clear()
         self._hps.pop(index, None)
         self.apart.discard(index)
 
-    def record(self, index: int, hp: str) -> ArchResults:
-        """The record for looking at: it must neither be changed nor handed out."""
-        key = (index, hp)
+    def record(self, index: int, hp: str, dataset: str | None = None) -> ArchResults:
+        """The record for looking at: it must neither be changed nor handed out.
+
+        Parameters
+        ----------
+        dataset
+            The only data set that is looked at, if there is only one.
+        """
+        key = (index, hp, dataset)
         recent = self._recent.get(key)
         if recent is not None:
             self._recent.move_to_end(key)
@@ -111,10 +128,19 @@ class Records(MutableMapping[int, Any]):
         value = self._values[index]
         if not isinstance(value, Library):
             return value[hp]
-        recent = self._recent[key] = value.record(index, hp)
+        recent = value.record(index, hp) if dataset is None else value.part(index, hp, dataset)
+        self._recent[key] = recent
         if len(self._recent) > value.KEPT:
             self._recent.popitem(last=False)
         return recent
+
+    def answered(self, question: tuple, answer: dict[str, Any]) -> dict[str, Any]:
+        """The answer, kept for the next time; the question begins with the index."""
+        if question[0] not in self.apart:
+            if len(self.answers) >= self.MAX_ANSWERS:
+                self.answers.clear()
+            self.answers[question] = dict(answer)
+        return answer
 
     def clear_params(self, index: int, hp: str | None = None) -> None:
         """Forget the weights of an architecture, of one schedule or of all."""

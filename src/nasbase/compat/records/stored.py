@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
@@ -23,7 +24,14 @@ from nasbase.compat.records.library import Library
 from nasbase.compat.records.results import ArchResults, mean, mean_and_total
 from nasbase.errors import ArtifactError
 from nasbase.query.opening import open_folder
-from nasbase.store.series_blob import PARTIAL, decode_one
+from nasbase.store.series_blob import (
+    ABSENT,
+    CONSTANT,
+    PARTIAL,
+    decode_one,
+    offsets,
+    value_at,
+)
 from nasbase.tables.catalogue import series
 
 if TYPE_CHECKING:
@@ -67,10 +75,19 @@ _TRAIN_TABLES = {
 }
 _EVAL_TABLES = {"eval_acc1es": "acc_pct", "eval_losses": "loss", "eval_times": "time_s"}
 
+_COLUMNS = "t.trial_id, t.dataset, t.seed, t.params_m, t.flops_m, t.latency_s, t.extra"
 _TRIALS = (
-    "SELECT trial_id, dataset, seed, params_m, flops_m, latency_s, extra FROM trials "
-    "WHERE arch_id = ? AND num_epochs = ? ORDER BY source_pos"
+    f"SELECT {_COLUMNS} FROM trials t WHERE t.arch_id = ? AND t.num_epochs = ? "  # noqa: S608
+    "ORDER BY t.source_pos"
 )
+_PART = (
+    f"SELECT {_COLUMNS}, c.data, c.length FROM trials t "  # noqa: S608
+    "JOIN trial_curves c USING (trial_id) "
+    "WHERE t.arch_id = ? AND t.dataset = ? AND t.num_epochs = ?"
+)
+
+_METRICS = ("iepoch", "loss", "accuracy", "cur_time", "all_time")
+_UNREAD = object()
 
 Values = Sequence[float | None]
 
@@ -91,6 +108,16 @@ def _full_keys_text(names: tuple[str, ...], length: int) -> str:
     return str({key: 0 for name in names for key in _keys(name, length)}.keys())
 
 
+@cache
+def _places(name: str, dataset: str) -> tuple[int | None, int | None, int | None]:
+    """Places of a set's loss, accuracy and times in the blobs; None for a set that is none."""
+    if name != "train" and name not in eval_sets(dataset):
+        return None, None, None
+    loss, accuracy, time = (_positions()[column(name, k)] for k in ("loss", "acc_pct", "time_s"))
+    return loss, accuracy, time
+
+
+@cache
 def column(name: str, kind: str) -> str:
     """The series of a set: ``kind`` is ``acc_pct``, ``loss`` or ``time_s``."""
     return f"{name.replace('-', '_')}_{kind}"
@@ -112,26 +139,39 @@ class StoredTrial:
     """
 
     __slots__ = (
-        "_bench", "_data", "_metrics", "_row", "_series", "_times", "arch_str", "dataset", "epochs",
-        "extra", "latency", "seed", "trial_id",
+        "_bench", "_blob_", "_extra", "_latency", "_metrics", "_offsets", "_row", "_times",
+        "arch_str", "dataset", "epochs", "seed", "trial_id",
     )  # fmt: skip
 
     def __init__(self, bench: Benchmark, arch_str: str, num_epochs: int, row: tuple) -> None:
-        import numpy as np  # upstream's sizes and latencies are of numpy's type
-
         self._bench, self._row = bench, row
         self.arch_str, self.epochs = arch_str, num_epochs
         self.trial_id, self.dataset, self.seed = row[:3]
-        extra = row[6]
-        self.extra: dict[str, Any] = json.loads(extra) if extra else {}
-        latency = self._recorded(5, "latency_s")
-        values = None if latency is None else [latency]
-        values = self.extra.pop("latency", values)  # none or several: one has a column of its own
-        self.latency = None if values is None else [np.float64(value) for value in values]
-        self._data: bytes | None = None
-        self._series: dict[str, Values | None] = {}
+        self._blob_ = self._checked(row[7:]) if len(row) > 7 else None
+        self._offsets: list[int] | None = None
+        self._extra: dict[str, Any] | None = None
+        self._latency: Any = _UNREAD
         self._metrics: dict[tuple[str, int], tuple] = {}
         self._times: tuple[Callable, dict[str, Any]] | None = None
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What upstream recorded beyond the columns."""
+        if self._extra is None:
+            self._extra = json.loads(self._row[6]) if self._row[6] else {}
+        return self._extra
+
+    @property
+    def latency(self) -> list[Any] | None:
+        """Measured latencies in seconds."""
+        if self._latency is _UNREAD:
+            import numpy as np  # upstream's latencies are of numpy's type
+
+            latency = self._recorded(5, "latency_s")
+            values = None if latency is None else [latency]
+            values = self.extra.get("latency", values)  # none or several: one has its own column
+            self._latency = None if values is None else [np.float64(value) for value in values]
+        return self._latency
 
     def __reduce__(self) -> tuple:
         return type(self), (self._bench, self.arch_str, self.epochs, self._row)
@@ -158,7 +198,7 @@ class StoredTrial:
             return self._train_table(name)
         if name in _EVAL_TABLES:
             return self._eval_table(_EVAL_TABLES[name])
-        if name in self.extra:
+        if name in self.extra and name != "latency":
             return json.loads(self._row[6])[name]
         return getattr(self, f"_get_{name}")()
 
@@ -220,93 +260,103 @@ class StoredTrial:
     # ------------------------------------------------------------------ curves
 
     def _blob(self) -> bytes:
-        if self._data is None:
+        if self._blob_ is None:
             sql = "SELECT data, length FROM trial_curves WHERE trial_id = ?"
-            found = self._bench.database.row(sql, (self.trial_id,))
-            if found is None or found[1] != self.epochs:
-                raise self._bench.database.damaged(
-                    ValueError(f"no curves of {self.epochs} epochs for trial {self.trial_id}")
-                )
-            self._data = found[0]
-        return self._data
+            self._blob_ = self._checked(self._bench.database.row(sql, (self.trial_id,)))
+        return self._blob_
+
+    def _checked(self, found: tuple | None) -> bytes:
+        if found is None or found[1] != self.epochs:
+            raise self._bench.database.damaged(
+                ValueError(f"no curves of {self.epochs} epochs for trial {self.trial_id}")
+            )
+        return found[0]
 
     def values(self, name: str) -> Values | None:
         """One series, by its column; None where nothing was recorded."""
         try:
-            return self._series[name]
-        except KeyError:
-            pass
-        try:
-            found = decode_one(self._blob(), len(_positions()), self.epochs, _positions()[name])
+            return decode_one(self._blob(), len(_positions()), self.epochs, _positions()[name])
         except (ValueError, IndexError) as error:
             raise self._bench.database.damaged(error) from error
-        self._series[name] = found
-        return found
+
+    def _at(self, position: int, iepoch: int) -> float | None:
+        """One point of the series at a position."""
+        data = self._blob_ or self._blob()
+        try:
+            if self._offsets is None:
+                self._offsets = offsets(data, len(_positions()), self.epochs)
+            return value_at(data, data[position], self._offsets[position], self.epochs, iepoch)
+        except (ValueError, IndexError, struct.error) as error:
+            raise self._bench.database.damaged(error) from error
 
     def train_metrics(self, iepoch: int) -> dict[str, Any]:
         """What `ResultsCount.get_train` gives, for an epoch of the schedule."""
-        loss, accuracy, time, total = self._metrics_of("train", iepoch) or self._found(
-            "train", iepoch, range(self.epochs), self._train_seconds(iepoch)
-        )
-        return _as_metrics(iepoch, loss, accuracy, time, total)
+        found = self._metrics.get(("train", iepoch))
+        if found is None:
+            found = self._found("train", iepoch, range(self.epochs), None)
+        return dict(zip(_METRICS, found, strict=True))
 
     def eval_metrics(
         self, name: str, iepoch: int, no_time: Callable[[str, object], Exception]
     ) -> dict[str, Any]:
         """What `ResultsCount.get_eval` gives; ``no_time`` makes the error about a missing time."""
-        loss, accuracy, time, total = self._metrics_of(name, iepoch) or self._found(
-            name, iepoch, _keys(name, self.epochs), self._eval_seconds(name, iepoch, no_time)
-        )
-        return _as_metrics(iepoch, loss, accuracy, time, total)
-
-    def _metrics_of(self, name: str, iepoch: int) -> tuple | None:
-        return self._metrics.get((name, iepoch))
+        found = self._metrics.get((name, iepoch))
+        if found is None:
+            found = self._found(name, iepoch, _keys(name, self.epochs), no_time)
+        return dict(zip(_METRICS, found, strict=True))
 
     def _found(
-        self, name: str, iepoch: int, keys: Sequence[Any], seconds: tuple[Any, Any]
+        self,
+        name: str,
+        iepoch: int,
+        keys: Sequence[Any],
+        no_time: Callable[[str, object], Exception] | None,
     ) -> tuple:
-        """Loss, accuracy and seconds; upstream looks the loss up first."""
-        numbers = []
-        for kind in ("loss", "acc_pct"):
-            values = self.values(column(name, kind)) if self._has(name) else None
-            if values is None or values[iepoch] is None:
-                raise KeyError(keys[iepoch])
-            numbers.append(values[iepoch])
+        """Epoch, loss, accuracy and seconds; times are looked up first, then the loss, as upstream.
+
+        Raises
+        ------
+        KeyError
+            With the key that upstream misses first.
+        """
+        loss_at, accuracy_at, time_at = _places(name, self.dataset)
+        time = None if time_at is None else self._at(time_at, iepoch)
+        total = None
+        if time is not None:
+            total = self._total(time_at, time, iepoch, keys)  # type: ignore[arg-type]
+        elif no_time is None:
+            if self._blob()[time_at]:  # type: ignore[index]
+                raise KeyError(iepoch)
+        elif self._timed():
+            raise no_time(f"{name}@{iepoch}", self._keys_text())
+        loss = None if loss_at is None else self._at(loss_at, iepoch)
+        accuracy = None if accuracy_at is None else self._at(accuracy_at, iepoch)
+        if loss is None or accuracy is None:
+            raise KeyError(keys[iepoch])
         if len(self._metrics) >= KNOWN_METRICS:
             self._metrics.clear()
-        self._metrics[name, iepoch] = found = (*numbers, *seconds)
+        self._metrics[name, iepoch] = found = (iepoch, loss, accuracy, time, total)
         return found
 
-    def _has(self, name: str) -> bool:
-        return name == "train" or name in eval_sets(self.dataset)
-
-    def _train_seconds(self, iepoch: int) -> tuple[Any, Any]:
-        times = self.values("train_time_s")
-        if times is None:
-            return None, None
-        if times[iepoch] is None:
-            raise KeyError(iepoch)
-        return times[iepoch], sum(_whole(times, iepoch, range(self.epochs)))
-
-    def _eval_seconds(
-        self, name: str, iepoch: int, no_time: Callable[[str, object], Exception]
-    ) -> tuple[Any, Any]:
-        times = self.values(column(name, "time_s")) if self._has(name) else None
-        if times is not None and times[iepoch] is not None:
-            return times[iepoch], sum(_whole(times, iepoch, _keys(name, self.epochs)))
-        if self._timed():
-            raise no_time(f"{name}@{iepoch}", self._keys_text())
-        return None, None
+    def _total(self, position: int, time: float, iepoch: int, keys: Sequence[Any]) -> float:
+        """Seconds up to an epoch, none missing (`KeyError` names the first that is)."""
+        if self._blob()[position] == CONSTANT:
+            return sum([time] * (iepoch + 1))
+        times = [self._at(position, epoch) for epoch in range(iepoch + 1)]
+        if None in times:
+            raise KeyError(keys[times.index(None)])
+        return sum(times)  # type: ignore[arg-type]
 
     def _timed(self) -> list[str]:
         """Sets with some time of evaluation."""
+        data = self._blob()
         sets = eval_sets(self.dataset)
-        return [name for name in sets if self.values(column(name, "time_s")) is not None]
+        return [name for name in sets if data[_positions()[column(name, "time_s")]] != ABSENT]
 
     def _keys_text(self) -> str:
         """The keys of the evaluation times as upstream's message shows them."""
-        names = self._timed()
-        if all(self._whole_seconds(name) is not None for name in names):
+        names, data = self._timed(), self._blob()
+        if all(data[_positions()[column(name, "time_s")]] != PARTIAL for name in names):
             return _full_keys_text(tuple(names), self.epochs)
         return str(self._eval_table("time_s").keys())
 
@@ -328,24 +378,6 @@ class StoredTrial:
         return None if times is None or None in times else list(times)
 
 
-def _as_metrics(iepoch: int, loss: Any, accuracy: Any, time: Any, total: Any) -> dict[str, Any]:
-    return {
-        "iepoch": iepoch,
-        "loss": loss,
-        "accuracy": accuracy,
-        "cur_time": time,
-        "all_time": total,
-    }
-
-
-def _whole(times: Values, iepoch: int, keys: Sequence[Any]) -> Values:
-    """Times up to an epoch, none missing (`KeyError` names the first that is)."""
-    times = times[: iepoch + 1]
-    if type(times) is list and None in times:
-        raise KeyError(keys[times.index(None)])
-    return times
-
-
 class BuildLibrary(Library):
     """The records of a build.
 
@@ -359,7 +391,7 @@ class BuildLibrary(Library):
         Class of the records: `ArchResults` or a subclass.
     """
 
-    KEPT = 128
+    KEPT = 512
     weights = False
 
     def __init__(
@@ -376,6 +408,7 @@ class BuildLibrary(Library):
             )
         self.bench, self._results = bench, results
         self.label = bench.label  # says so when the numbers are made up
+        self._strings = room_of(bench.name).enumeration()  # type: ignore[attr-defined]
         self._lengths = {hp: length for length, hp in SCHEDULES[benchmark].items()}
         self._means: dict[tuple[str, str, str], dict[int, float]] = {}
         self._sizes: dict[tuple[str, str], dict[int, Mapping[str, float]]] = {}
@@ -386,7 +419,7 @@ class BuildLibrary(Library):
     @property
     def meta_archs(self) -> list[str]:
         """Every architecture of the space, by index."""
-        return list(room_of(self.bench.name).enumeration())  # type: ignore[attr-defined]
+        return list(self._strings)
 
     def indexes(self) -> list[int]:
         """Architectures that the build holds."""
@@ -408,12 +441,23 @@ class BuildLibrary(Library):
 
     def record(self, index: int, hp: str) -> ArchResults:
         """The trainings of an architecture with one schedule."""
-        length = self._lengths[hp]
-        index = int(index)
-        rows = self.bench.database.rows(_TRIALS, (index, length))
+        rows = self.bench.database.rows(_TRIALS, (int(index), self._lengths[hp]))
         if not rows:
             raise KeyError(hp)
-        arch_str = room_of(self.bench.name).enumeration()[index]  # type: ignore[attr-defined]
+        return self._record_of(int(index), hp, rows)
+
+    def part(self, index: int, hp: str, dataset: str) -> ArchResults:
+        """The trainings on one data set with all their curves, in one query."""
+        if isinstance(dataset, str) and hp in self._lengths:
+            where = (int(index), dataset, self._lengths[hp])
+            rows = self.bench.database.rows(_PART, where)
+            if rows:
+                return self._record_of(int(index), hp, rows)
+        return self.record(index, hp)
+
+    def _record_of(self, index: int, hp: str, rows: Sequence[tuple]) -> ArchResults:
+        arch_str = self._strings[index]
+        length = self._lengths[hp]
         record = self._results(index, arch_str)
         make = record._result_type.from_stored
         seeds: dict[str, list[int]] = {}
