@@ -60,7 +60,6 @@ print(json.dumps(found))
 """
 AT_MOST = {
     "open": 0.01,
-    "query, a cell not asked about before": 1e-4,
     "query, a cell asked about before": 1e-4,
     "peak memory": 150e6,
 }

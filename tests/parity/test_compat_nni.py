@@ -23,6 +23,7 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, redirect_stdout
 from importlib import import_module
 from pathlib import Path
@@ -554,6 +555,20 @@ def test_a_cell_that_nni_does_not_find(sample):
     (said,) = heard(lambda: ask_all(ask(loose, 108)))
     assert "no path" in said
     assert heard(lambda: ask_all(ask(cell, 5))) == []
+
+
+@pytest.mark.filterwarnings("ignore::nasbase.compat.nni.NniWarning")
+def test_threads_ask_side_by_side(sample):
+    ask = query("nasbench101")
+    expected = [ask_all(ask(None, epochs, include_intermediates=True)) for epochs in (4, 12, 108)]
+    open_one = ask(None, None)  # and one answer is being read meanwhile
+    first = next(open_one)
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(
+            lambda epochs: ask_all(ask(None, epochs, include_intermediates=True)), [4, 12, 108] * 8
+        )
+        assert list(found) == expected * 8
+    assert [first, *open_one] == ask_all(ask(None, None))
 
 
 # ---------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +50,11 @@ class Statistics(Mapping[str, Any]):
 
     def __init__(self, bench: Benchmark) -> None:
         self._bench = bench
+        # Rows, not what is made of them: a search asks about its best cells often.
+        self._rows = lru_cache(maxsize=2048)(bench.database.rows)
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self._bench,)
 
     def __len__(self) -> int:
         return len(self._bench)
@@ -77,10 +82,10 @@ class FixedStatistics(Statistics):
     """Hash -> adjacency matrix, operations and number of parameters, as released."""
 
     def __getitem__(self, module_hash: str) -> FixedStat:
-        row = self._bench.database.row(_FIXED, (_text(module_hash),))
-        if row is None:
+        rows = self._rows(_FIXED, (_text(module_hash),))
+        if not rows:
             raise KeyError(module_hash)
-        adjacency, operations, params = row
+        adjacency, operations, params = rows[0]
         size = math.isqrt(len(adjacency))
         bits = np.frombuffer(adjacency.encode(), np.int8) - np.int8(ord("0"))
         return {
@@ -107,7 +112,7 @@ class ComputedStatistics(Statistics):
         return self._read(_SCHEDULE, (module_hash, int(epochs)), epochs)[epochs]
 
     def _read(self, sql: str, parameters: tuple, wanted: object) -> dict[int, list[Repeat]]:
-        points = self._bench.database.rows(sql, parameters)
+        points = self._rows(sql, parameters)
         if not points:
             raise KeyError(wanted)
         found: dict[int, list[Repeat]] = {}
