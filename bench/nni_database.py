@@ -1,9 +1,9 @@
 """NNI's environment, and NNI's database of the sample, so that NNI answers from the same records.
 
-The three tables are exactly those of NNI 3.0 (``nni.nas.benchmark.nasbench201``): its statements,
-its indexes; what its converter derives is derived alike. Only the configurations of the sample's
-architectures are written: with those of all 15,625 cells, SQLite answers NNI's query by looking
-through every configuration of the schedule, which takes 20 ms a question.
+The trainings are those of NATS-Bench, which NNI has no database of; so they are put into its tables
+of NAS-Bench-201 here, as its converter would. Only the configurations of the sample's architectures
+are written: with those of all 15,625 cells, SQLite answers NNI's query by looking through every
+configuration of the schedule, which takes 20 ms a question.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from nasbase.benchmarks.nats_common import topology
+from nasbase.store.nni.schema import TABLES
 
 REQUIREMENTS = ("nni==3.0", "peewee<4", "tqdm")  # NNI 3.0 cannot be imported beside peewee 4
 
@@ -39,29 +40,6 @@ SPLITS = {
     "ImageNet16-120": ("x_valid", "x_test", "ori_test"),
 }
 """Data set -> splits that NNI's converter stores as valid, test and ori_test."""
-
-STATEMENTS = """
-CREATE TABLE "nb201trialconfig" ("id" INTEGER NOT NULL PRIMARY KEY, "arch" JSON NOT NULL,
-    "num_epochs" INTEGER NOT NULL, "num_channels" INTEGER NOT NULL, "num_cells" INTEGER NOT NULL,
-    "dataset" VARCHAR(20) NOT NULL);
-CREATE TABLE "nb201trialstats" ("id" INTEGER NOT NULL PRIMARY KEY, "config_id" INTEGER NOT NULL,
-    "seed" INTEGER NOT NULL, "train_acc" REAL NOT NULL, "valid_acc" REAL NOT NULL,
-    "test_acc" REAL NOT NULL, "ori_test_acc" REAL NOT NULL, "train_loss" REAL, "valid_loss" REAL,
-    "test_loss" REAL, "ori_test_loss" REAL, "parameters" REAL NOT NULL, "latency" REAL NOT NULL,
-    "flops" REAL NOT NULL, "training_time" REAL NOT NULL, "valid_evaluation_time" REAL NOT NULL,
-    "test_evaluation_time" REAL NOT NULL, "ori_test_evaluation_time" REAL NOT NULL,
-    FOREIGN KEY ("config_id") REFERENCES "nb201trialconfig" ("id"));
-CREATE TABLE "nb201intermediatestats" ("id" INTEGER NOT NULL PRIMARY KEY,
-    "trial_id" INTEGER NOT NULL, "current_epoch" INTEGER NOT NULL, "train_acc" REAL,
-    "valid_acc" REAL, "test_acc" REAL, "ori_test_acc" REAL, "train_loss" REAL, "valid_loss" REAL,
-    "test_loss" REAL, "ori_test_loss" REAL,
-    FOREIGN KEY ("trial_id") REFERENCES "nb201trialstats" ("id"));
-"""
-INDEXES = {
-    "nb201trialconfig": ("arch", "num_epochs", "dataset"),
-    "nb201trialstats": ("config_id",),
-    "nb201intermediatestats": ("trial_id", "current_epoch"),
-}
 
 
 def environment(folder: Path) -> Path | None:
@@ -85,10 +63,9 @@ def write(parquet: Path, path: Path) -> None:
     temporary = path.with_suffix(".part")
     temporary.unlink(missing_ok=True)
     with closing(sqlite3.connect(temporary)) as database:
-        database.executescript(STATEMENTS)
-        for table, columns in INDEXES.items():
-            for column in columns:
-                database.execute(f'CREATE INDEX "{table}_{column}" ON "{table}" ("{column}")')
+        for table in TABLES["nb201"]:
+            for statement in (table.statement, *table.index_statements):
+                database.execute(statement)
         architectures = pq.read_table(parquet / "architectures.parquet").to_pylist()
         _insert(database, "nb201trialconfig", 6, _configurations(architectures))
         trials = pq.read_table(parquet / "trials.parquet").to_pylist()

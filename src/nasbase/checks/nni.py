@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -92,7 +92,7 @@ class Tally:
         self.bits = np.zeros(trainings, dtype=np.uint64)
         self.counts = np.zeros(trainings, dtype=np.int64)
 
-    def add(self, training: np.ndarray, columns: Sequence[Any]) -> None:
+    def add(self, training: np.ndarray, columns: Iterable[Any]) -> None:
         """Add points: the training of each, and their numbers column by column."""
         np.add.at(self.bits, training, mixed(columns))
         np.add.at(self.counts, training, 1)
@@ -109,14 +109,13 @@ class Side:
     points: Tally
 
 
-def mixed(columns: Sequence[Any]) -> np.ndarray:
+def mixed(columns: Iterable[Any]) -> np.ndarray:
     """64 bits of each row of numbers; NULL is a NaN, all NaN are one, and 0.0 is -0.0."""
-    bits = np.zeros(len(columns[0]), dtype=np.uint64)
+    bits: Any = np.uint64(0)
     for column in columns:
         values = np.asarray(column, dtype=np.float64) + 0.0
         values[np.isnan(values)] = np.nan
-        bits ^= values.view(np.uint64)
-        bits *= np.uint64(0x9E3779B97F4A7C15)  # odd, so no bit is lost
+        bits = (bits ^ values.view(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)  # odd: no bit lost
         bits ^= bits >> np.uint64(29)
     return bits
 
@@ -193,7 +192,7 @@ def _stream(artifacts: Artifacts, table: str) -> Iterator[tuple[np.ndarray, pa.T
         yield batch["trial_id"].to_numpy(), batch
 
 
-def _mark(lacking: np.ndarray, training: np.ndarray, columns: Sequence[Any]) -> None:
+def _mark(lacking: np.ndarray, training: np.ndarray, columns: Iterable[Any]) -> None:
     """Mark trainings that have NULL or NaN where NNI demands a number."""
     for column in columns:
         lacking[training[np.isnan(np.asarray(column, dtype=np.float64))]] = True
@@ -280,8 +279,9 @@ def _or_extra(batch: pa.Table, column: str, find: Any) -> pa.ChunkedArray:
     if not values.null_count:
         return values
     extras = batch["extra"].to_pylist()
-    found = [find(json.loads(extra)) if extra else None for extra in extras]
-    found = [float(v) if type(v) in (int, float) else None for v in found]
+    values_there = (find(json.loads(extra)) if extra else None for extra in extras)
+    numbers = (int, float)  # and no boolean
+    found = [float(v) if v is not None and type(v) in numbers else None for v in values_there]
     return pc.coalesce(values, pa.chunked_array([pa.array(found, pa.float64())]))
 
 
@@ -348,24 +348,23 @@ def _configs_nb101(
     wanted = zip(*(key[new].tolist() for key in keys), strict=True)
     columns = "id, arch, num_vertices, hash, num_epochs"
     rows = database.execute(f"SELECT {columns} FROM nb101trialconfig ORDER BY id")  # noqa: S608
-    known: tuple[str, tuple] = ("", ())
+    last, cell = "", ("", "")
     for number, (arch_id, epochs) in enumerate(wanted, start=1):
-        found, *row = rows.fetchone() or (None, "{}", None, None, None)
-        if row[0] != known[0]:
-            known = row[0], _cell_of(row[0])
-        right = tuple(cells[name][arch_id].as_py() for name in names)
-        good = (found, *row[1:]) == (number, right[1], right[0], epochs)
-        good &= known[1] == (right[2], right[3])
+        found, arch, *row = rows.fetchone() or (None, "{}", None, None, None)
+        if arch != last:
+            last, cell = arch, _cell_of(arch)
+        hashed, vertices, *right = (cells[name][arch_id].as_py() for name in names)
+        good = [found, *row] == [number, vertices, hashed, epochs] and [*cell] == right
         outcome.count(1, [] if good else [f"nb101trialconfig {number}"])
     more = sum(1 for _ in rows)
     outcome.count(more, [f"{more} configurations too many"] if more else [], more)
 
 
-def _cell_of(text: str) -> tuple[str, str] | tuple[()]:
+def _cell_of(text: str) -> tuple[str, str]:
     """Adjacency and operations that NNI's JSON describes; nothing if it is not written as NNI's."""
     cell = json.loads(text)
     if text != json.dumps(cell, sort_keys=True, separators=(",", ":")):
-        return ()
+        return "", ""
     size = sum(key.startswith("input") for key in cell) + 1
     bits = [["0"] * size for _ in range(size)]
     for target in range(1, size):
