@@ -264,6 +264,7 @@ def load(
     *,
     where: object,
     unpickler: type[AllowListUnpickler] = AllowListUnpickler,
+    check_end: Callable[[int], None] | None = None,
 ) -> Any:
     """Unpickle one object of `ALLOWED` names.
 
@@ -275,6 +276,8 @@ def load(
         Names the pickle in error messages.
     unpickler
         `TypedUnpickler` keeps numpy's types.
+    check_end
+        Gets the number of bytes of the pickle, and judges what follows; None: nothing may follow.
 
     Raises
     ------
@@ -303,7 +306,9 @@ def load(
             found=f"{type(error).__name__}: {error}",
             todo=_REPLACE_FILE,
         ) from error
-    if stream.tell() != len(data):
+    if check_end is not None:
+        check_end(stream.tell())
+    elif stream.tell() != len(data):
         raise RawDataError(
             "Something follows a pickle.",
             where=where,

@@ -131,7 +131,7 @@ class SpaceAPI(NASBenchMetaAPI):
         if not is_file and not is_dir:
             raise ValueError(f"{path} is neither a file or a dir.")
         self.filename = Path(path).name
-        plain_dir = is_dir and not _is_build(path)
+        plain_dir = is_dir and not is_build(path)
         if self._fast_mode and is_file and not _is_tar(path):
             raise ValueError(
                 f"fast_mode={self._fast_mode} must feed the path for directory : {path}"
@@ -163,7 +163,7 @@ class SpaceAPI(NASBenchMetaAPI):
         return self._archives[key]
 
     def _new_archive(self, root: str) -> Library | None:
-        if _is_build(root):
+        if is_build(root):
             from nasbase.compat.records.stored import BuildLibrary
 
             return BuildLibrary(root, self._benchmark)
@@ -344,7 +344,8 @@ def _group(name: str, found: dict[str, Any] | None, total: float, timeless: bool
     }
 
 
-def _is_build(path: str) -> bool:
+def is_build(path: str) -> bool:
+    """Whether a folder is a build of nasbase."""
     return Path(path, "manifest.json").is_file()
 
 

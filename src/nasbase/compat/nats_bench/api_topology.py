@@ -11,16 +11,17 @@ from nasbase.compat.nats_bench.genotype_utils import node_inputs, topology_str2s
 
 ALL_BASE_NAMES = ["NATS-tss-v1_0-3ffb9"]
 
-_SETS = {
+SETS_SHOWN = {
     "cifar10-valid": [("valid", "x-valid")],
     "cifar10": [("test ", "ori-test")],
     "": [("valid", "x-valid"), ("test", "x-test")],
 }
+"""What is shown of each data set beside the training set: label and set."""
 
 
 def print_information(information: Any, extra_info: Any = None, show: bool = False) -> list[str]:
     """Lines about the record of an architecture; ``show`` prints them, too."""
-    strings = information_lines(information, extra_info, _SETS)
+    strings = information_lines(information, extra_info, SETS_SHOWN)
     if show:
         print("\n".join(strings))
     return strings

@@ -22,6 +22,8 @@ from nasbase.containers.float_map import FloatMap
 from nasbase.containers.pickle_stream import EntryStream
 from nasbase.containers.pickles import BoundedBz2, TypedUnpickler, decompress, load
 from nasbase.containers.tar_index import Member, index_tar, read_member
+from nasbase.containers.torch_file import locate
+from nasbase.errors import SourceError
 
 STREAMED = 16 << 20
 """Compressed bytes from which on a pickle is read as a stream, to keep its numbers as arrays."""
@@ -265,3 +267,29 @@ def _restored_dict(value: Any) -> Any:
     if isinstance(value, FloatMap):
         return dict(zip(value.keys_tuple, value.values_array.tolist(), strict=True))
     return copy.deepcopy(value)
+
+
+def load_torch(path: str | Path) -> Any:
+    """The object of a file of ``torch.save``, without torch.
+
+    Raises
+    ------
+    SourceError
+        If the file is too large to become plain objects.
+    RawDataError
+        If it is no such file, or holds something that no release holds.
+    """
+    path = Path(path)
+    found = locate(path)
+    size = found.size or path.stat().st_size
+    if size > TORCH_LIMIT:
+        raise SourceError(
+            "This file is too large to be held in memory as plain objects.",
+            where=path,
+            expected=f"at most {TORCH_LIMIT} bytes",
+            found=f"{size} bytes",
+            todo="Build it, and open the build: snakemake --cores 8 --config benchmarks=nb201.",
+        )
+    with found.open() as stream:
+        data = stream.read()
+    return load(data, where=path.name, unpickler=TypedUnpickler, check_end=found.check_end)
