@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from nasbase.store.series_blob import decode, encode
+from nasbase.store.series_blob import decode, encode, offsets, value_at
 
 
 def bits(value):
@@ -65,3 +65,18 @@ def test_a_damaged_blob_is_refused(change):
     (blob,) = encode(values, np.ones_like(values, dtype=bool))
     with pytest.raises(ValueError, match="blob of series"):
         decode(change(blob), 2, 3)
+
+
+@given(trials(), st.data())
+def test_single_points(trial, data):
+    """A point read by itself is the point of the whole series."""
+    values, present = trial
+    num_series, length = values.shape[1:]
+    for blob in encode(values, present):
+        starts, series = offsets(blob, num_series, length), decode(blob, num_series, length)
+        for position, points in enumerate(series):
+            point = data.draw(st.integers(0, length - 1))
+            found = value_at(blob, blob[position], starts[position], length, point)
+            expected = None if points is None else points[point]
+            assert (found is None) == (expected is None)
+            assert found is None or bits(found) == bits(expected)
