@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -168,10 +168,12 @@ def open_parquet(path: str | Path) -> pq.ParquetFile:
     return pq.ParquetFile(path, pre_buffer=False)
 
 
-def read_batches(path: Path, rows: int = DIGEST_ROWS) -> Iterator[pa.Table]:
-    """Read a Parquet file in order, in tables of about ``rows`` rows."""
+def read_batches(
+    path: Path, rows: int = DIGEST_ROWS, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """Read a Parquet file, or some of its columns, in order in tables of about ``rows`` rows."""
     with open_parquet(path) as file:
-        for batch in file.iter_batches(batch_size=rows):
+        for batch in file.iter_batches(batch_size=rows, columns=columns):
             yield pa.Table.from_batches([batch])
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import lru_cache
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nasbase.benchmarks.nb101.space import Cell, matrix_of_bits, to_nni
 from nasbase.store.curves import whole_trials
 from nasbase.store.nni.rows import Content, RowFile, numbers
 from nasbase.store.nni.schema import TABLES
@@ -33,7 +33,8 @@ REPETITIONS = 3
 POINTS = 3
 """Evaluations of a training: start, half-way, end."""
 
-_SPLITS = ("train", "valid", "test")
+_ACCURACIES = {f"{split}_acc": f"{split}_acc_pct" for split in ("train", "valid", "test")}
+_TIME = "elapsed_train_time_s"
 _PIECE_CONFIGS = 32_768
 
 
@@ -44,7 +45,8 @@ def content(parquet: Path, folder: Path) -> Content:
     arch_id, num_epochs = ids["arch_id"].to_numpy(), ids["num_epochs"].to_numpy()
     first_pos, params = _first_records(ids)
     trials = RowFile(TABLES["nb101"].trials, len(arch_id), folder)
-    for batch in read_batches(path):
+    columns = ["trial_id", "arch_id", *_ACCURACIES.values(), _TIME]
+    for batch in read_batches(path, columns=columns):
         _append_trials(trials, batch, params)
     points = RowFile(TABLES["nb101"].intermediates, len(arch_id), folder)
     for rows in whole_trials(parquet / "curves.parquet"):
@@ -64,18 +66,16 @@ def content(parquet: Path, folder: Path) -> Content:
 def _first_records(ids: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """By ``arch_id``: position in the file and parameters of the first record of a cell."""
     arch_id, position = ids["arch_id"].to_numpy(), ids["source_pos"].to_numpy()
-    by_position = np.argsort(position, kind="stable")
-    arch_ids, first = np.unique(arch_id[by_position], return_index=True)
-    records = by_position[first]
-    found = np.zeros((2, int(arch_ids[-1]) + 1), dtype=np.int32)
-    found[:, arch_ids] = position[records], ids["params"].to_numpy()[records]
-    return found[0], found[1]
+    starts = np.flatnonzero(np.diff(arch_id, prepend=-1))  # sorted, and every cell has records
+    first = np.minimum.reduceat(position, starts)
+    is_first = position == np.repeat(first, np.diff(starts, append=len(position)))
+    return first, ids["params"].to_numpy()[is_first]
 
 
 def _append_trials(trials: RowFile, batch: pa.Table, params: np.ndarray) -> None:
-    values = {f"{split}_acc": numbers(batch, f"{split}_acc_pct") for split in _SPLITS}
+    values = {name: numbers(batch, column) for name, column in _ACCURACIES.items()}
     values["parameters"] = params[batch["arch_id"].to_numpy()] / 1e6
-    values["training_time"] = numbers(batch, "elapsed_train_time_s") * 60
+    values["training_time"] = numbers(batch, _TIME) * 60
     trials.append(batch["trial_id"].to_numpy(), values)
 
 
@@ -88,9 +88,9 @@ def _append_points(points: RowFile, rows: pa.Table) -> None:
     chosen = (position > 0) & np.repeat(counts == POINTS, counts)
     rows = rows.filter(pa.array(chosen))
     epochs = rows["num_epochs"].to_numpy()
-    values = {f"{split}_acc": numbers(rows, f"{split}_acc_pct") for split in _SPLITS}
+    values = {name: numbers(rows, column) for name, column in _ACCURACIES.items()}
     values["current_epoch"] = np.where(position[chosen] == POINTS - 1, epochs, epochs // 2)
-    values["training_time"] = numbers(rows, "elapsed_train_time_s")
+    values["training_time"] = numbers(rows, _TIME)
     points.append(trial_id[chosen], values)
 
 
@@ -122,9 +122,12 @@ def _arch_text(adjacency: str, operations: str) -> str:
 
 @lru_cache(maxsize=8192)  # more than the 6,472 graphs of the space
 def _sources_text(adjacency: str) -> str:
-    matrix = matrix_of_bits(adjacency)
-    cell = to_nni(Cell(matrix, ("",) * len(matrix)))
-    return _json({key: sources for key, sources in cell.items() if key.startswith("input")})
+    size = isqrt(len(adjacency))
+    sources = (
+        (target, [source for source in range(target) if adjacency[source * size + target] == "1"])
+        for target in range(1, size)
+    )
+    return _json({f"input{target}": own for target, own in sources})
 
 
 @lru_cache(maxsize=512)  # more than the 364 labelings of the space

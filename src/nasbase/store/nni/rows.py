@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -15,7 +14,7 @@ import pyarrow as pa
 from nasbase.store.nni.schema import Table
 
 PIECE_ROWS = 32_768
-"""Rows that are read back at once."""
+"""Most rows that are read back at once, unless one training has more."""
 
 _TYPES = {"INTEGER": "<i8", "REAL": "<f8"}
 
@@ -66,7 +65,9 @@ class RowFile:
         rows = np.zeros(len(trial_id), dtype=self._dtype)
         for name, values in columns.items():
             rows[name] = values
-        np.add.at(self.counts, trial_id, 1)
+        starts = np.flatnonzero(np.diff(trial_id, prepend=-1))
+        # A training may go on in the next call, but is never met twice in one.
+        self.counts[trial_id[starts]] += np.diff(starts, append=len(trial_id)).astype(np.int32)
         for name in self._required:
             self.fits[trial_id[np.isnan(rows[name])]] = False
         self._file.write(rows.view("u1").data)
@@ -82,15 +83,14 @@ class RowFile:
             For each of them the id of the row above.
         """
         ends = np.cumsum(self.counts, dtype=np.int64)
-        counts = self.counts[order]
-        cuts = np.flatnonzero(np.diff(np.cumsum(counts, dtype=np.int64) // PIECE_ROWS)) + 1
+        step = max(1, PIECE_ROWS // int(self.counts.max(initial=1)))
         number = 1
-        for start, stop in pairwise([0, *cuts, len(order)] if len(order) else []):
-            own = counts[start:stop]
-            last = ends[order[start:stop]]
+        for start in range(0, len(order), step):
+            piece = order[start : start + step]
+            own, last = self.counts[piece], ends[piece]
             rows = self._read(last - own, last)
             rows["id"] = np.arange(number, number + len(rows))
-            rows[self.table.parent] = np.repeat(above[start:stop], own)
+            rows[self.table.parent] = np.repeat(above[start : start + step], own)
             number += len(rows)
             # Column by column: a structured array makes its own tuples far more slowly.
             yield zip(*(rows[name].tolist() for name in self.table.names), strict=True)

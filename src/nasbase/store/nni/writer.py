@@ -19,7 +19,7 @@ from nasbase.store.nni.schema import TABLES, Table
 
 logger = logging.getLogger(__name__)
 
-CACHE_KB = 65_536
+CACHE_KB = 32_768
 """Memory for SQLite's pages and for sorting the rows of an index."""
 
 
