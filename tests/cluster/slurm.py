@@ -242,6 +242,7 @@ def _write_configuration(slurm: Slurm) -> None:
     folder = slurm.folder
     for name in ("state", "spool", "left"):
         (folder / name).mkdir()
+    (folder / "scratch").symlink_to(slurm.scratch)
     (folder / "munge.key").write_bytes(secrets.token_bytes(1024))
     (folder / "munge.key").chmod(0o400)
     ports = _free_ports(2)
@@ -266,10 +267,13 @@ def _free_ports(count: int) -> list[int]:
 
 def _place_configuration(folder: Path) -> Callable[[], None]:
     """Link the configuration to where clients look for it; what undoes that."""
-    made = not SITE.exists()
+    stale = CONF.is_symlink()  # tests that were killed left it behind: see `why_not`
+    made = stale or not SITE.exists()
     SITE.mkdir(exist_ok=True)
-    if CONF.is_symlink():  # tests that were killed left it behind: see `why_not`
-        shutil.rmtree(Path(os.readlink(CONF)).parent, ignore_errors=True)
+    if stale:
+        theirs = Path(os.readlink(CONF)).parent
+        shutil.rmtree((theirs / "scratch").resolve(), ignore_errors=True)
+        shutil.rmtree(theirs, ignore_errors=True)
         CONF.unlink()
     CONF.symlink_to(folder / "slurm.conf")
 
