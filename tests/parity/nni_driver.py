@@ -6,7 +6,7 @@ A question is a pair: how many leading arguments, and further ones by name. What
 import beside NNI (TensorFlow's nasbench, torch) only reads the raw file; the plain readers of the
 workflow's tests take its place here. The database stays beside the answers.
 
-It prints the seconds that the converter took, those for reading NAS-Bench-101's or -201's file not
+It prints the CPU seconds that the converter took, those for reading NAS-Bench-101's or -201's file not
 counted: who uses NNI reads them with other code.
 
 ``whole`` keeps the whole space's configurations of NAS-Bench-201 (some 20 s). ``tolerant`` takes a
@@ -22,7 +22,7 @@ import types
 import zipfile
 from importlib import import_module
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import nni
 import numpy as np
@@ -117,9 +117,9 @@ READING = [0.0]
 
 def timed(read):
     def call(path):
-        start = perf_counter()
+        start = process_time()
         found = read(path)
-        READING[0] += perf_counter() - start
+        READING[0] += process_time() - start
         return found
 
     return call
@@ -139,7 +139,7 @@ def convert(name: str, raw: Path, database: Path) -> float:
         raw = (database.parent / "nds" / files[0]).parent
     db_gen = import_module(f"nni.nas.benchmark.{name}.db_gen")
     sys.argv = ["db_gen", str(raw)]
-    start = perf_counter()
+    start = process_time()
     if "tolerant" not in OPTIONS:
         db_gen.main()
     elif name == "nds":
@@ -147,7 +147,7 @@ def convert(name: str, raw: Path, database: Path) -> float:
         db_gen.main()
     else:
         until_it_ends(db_gen)
-    return perf_counter() - start - READING[0]
+    return process_time() - start - READING[0]
 
 
 FAILURES = (KeyError, IndexError, TypeError, ValueError, AssertionError, IntegrityError)

@@ -44,6 +44,8 @@ def content(parquet: Path, folder: Path) -> Content:
     ids = pq.read_table(path, columns=["arch_id", "num_epochs", "run", "source_pos", "params"])
     arch_id, num_epochs = ids["arch_id"].to_numpy(), ids["num_epochs"].to_numpy()
     first_pos, params = _first_records(ids)
+    known = np.isin(num_epochs, SCHEDULES) & (ids["run"].to_numpy() < REPETITIONS)
+    del ids  # a release has five million trainings
     trials = RowFile(TABLES["nb101"].trials, len(arch_id), folder)
     columns = ["trial_id", "arch_id", *_ACCURACIES.values(), _TIME]
     for batch in read_batches(path, columns=columns):
@@ -51,7 +53,6 @@ def content(parquet: Path, folder: Path) -> Content:
     points = RowFile(TABLES["nb101"].intermediates, len(arch_id), folder)
     for rows in whole_trials(parquet / "curves.parquet"):
         _append_points(points, rows)
-    known = np.isin(num_epochs, SCHEDULES) & (ids["run"].to_numpy() < REPETITIONS)
     fits = known & trials.fits & points.fits & (points.counts == POINTS - 1)
     kept = np.flatnonzero(fits).astype(np.int32)
     # Trainings of a cell are sorted by epochs and repetition already.
