@@ -339,9 +339,22 @@ def is_loading_error(error: Any) -> bool:
     return error is not None and error[0] is AssertionError and "invalid data path" in error[1]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_calls(release, way):
+def cases() -> list[Any]:
+    """Every way of opening samples; of other releases, what their gaps may matter to."""
+    found = []
+    for param in RELEASES:
+        marks = getattr(param, "marks", ())
+        (which,) = getattr(param, "values", (param,))
+        ways = WAYS if which[1] == "sample" else ("build, fast", "build", "folder", "file")
+        name = "-".join(map(str, which))
+        found += [pytest.param(which, way, marks=marks, id=f"{name}-{way}") for way in ways]
+    return found
+
+
+@pytest.mark.parametrize(("which", "way"), cases())
+def test_calls(make, which, way):
     """Random calls, verbose and not: results, exceptions, printed text, warnings, draws, state."""
+    release = make(which)
     ours, theirs = opened(release, way)
     asker = Asker(release, theirs.meta_archs, release.indexes[0])
     failed = 0
@@ -435,7 +448,7 @@ def test_records_can_be_changed(release):
 
 
 def test_copies_and_pickles(plain):
-    for way in ("build", "build, fast", "folder", "file"):
+    for way in ("build", "build, fast", "folder"):
         ours, theirs = opened(plain, way)
         index, hp = plain.indexes[-1], HPS[plain.benchmark][0]
         outcome(ours, "simulate_train_eval", index, "cifar100", hp=hp)

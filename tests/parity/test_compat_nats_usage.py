@@ -59,7 +59,7 @@ params = api.get_net_param(12, 'cifar10', None)
 """  # noqa: E501 - verbatim
 """Upstream's README, the import changed, without the three lines that need its networks."""
 
-ARCHITECTURES = 90
+ARCHITECTURES = 66
 """More than the number from which on whole spaces are looked at together."""
 
 
@@ -188,7 +188,7 @@ def test_best_of_many(home, fast):
         theirs._prepare_info(index)
         ours._prepare_info(index)
     datasets = ("cifar10", "cifar100", "none")
-    sets = ("train", "valid", "test", "ori-test")
+    sets = ("valid", "ori-test")
     for changed in (False, True):
         if changed:
             best, _ = theirs.find_best("cifar100", "test", hp="200", enforce_all=False)
