@@ -6,8 +6,8 @@ A question is a pair: how many leading arguments, and further ones by name. What
 import beside NNI (TensorFlow's nasbench, torch) only reads the raw file; the plain readers of the
 workflow's tests take its place here. The database stays beside the answers.
 
-It prints the CPU seconds that the converter took, those for reading NAS-Bench-101's or -201's file not
-counted: who uses NNI reads them with other code.
+It prints the CPU seconds that the converter took, without those for reading NAS-Bench-101's or
+-201's file: who uses NNI reads them with other code.
 
 ``whole`` keeps the whole space's configurations of NAS-Bench-201 (some 20 s). ``tolerant`` takes a
 training away at which the converter fails, and so lets NNI itself say which ones it can hold.
