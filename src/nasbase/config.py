@@ -35,6 +35,8 @@ class BuildConfig:
         Pieces that a release is cut into, at most.
     outputs
         Forms to build.
+    reread
+        How many architectures validation reads again: ``sample`` or ``all``.
     dropin
         Folder searched by file name before any download, or None.
     """
@@ -44,6 +46,7 @@ class BuildConfig:
     partial: bool
     shards: int
     outputs: tuple[str, ...]
+    reread: str
     dropin: Path | None
 
     def is_partial(self, release: Release) -> bool:
@@ -99,6 +102,7 @@ def read_config(config: Mapping[str, Any], schema: Path, root: Path) -> BuildCon
         partial=settings["partial"],
         shards=settings["shards"],
         outputs=tuple(f for f in FORMS if f == "parquet" or f in settings["outputs"]),
+        reread=settings["reread"],
         dropin=dropin,
     )
 

@@ -114,8 +114,10 @@ def assemble_step(
         logger.info("%s: %s rows, %s", name, f"{content.rows:,}", content.digest)
 
 
-def validate_step(parquet: Path, report: Path, *, forms: Sequence[str], partial: bool) -> None:
-    """Run every check on the artifacts of a build."""
+def validate_step(
+    fetched: Path, parquet: Path, report: Path, *, forms: Sequence[str], partial: bool, reread: str
+) -> None:
+    """Run every check on the artifacts of a build, the raw files at hand."""
     from nasbase.checks.check import Artifacts
     from nasbase.checks.validate import validate
     from nasbase.store.build import read_build
@@ -130,4 +132,4 @@ def validate_step(parquet: Path, report: Path, *, forms: Sequence[str], partial:
         forms=tuple(forms),
         others=parquet.parent,
     )
-    validate(artifacts, report)
+    validate(artifacts, report, raw=raw_release(fetched, partial=partial), reread=reread)

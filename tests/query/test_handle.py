@@ -134,7 +134,7 @@ def edit_manifest(copy, old, new):
 
 
 def test_an_unknown_layout_is_refused(copy):
-    edit_manifest(copy, '"schema": 1', '"schema": 99')
+    edit_manifest(copy, '"schema": 2', '"schema": 99')
     with pytest.raises(ArtifactError, match=r"layout[\s\S]*schema 99"):
         nasbase.open("nb101", home=copy)
 
@@ -146,7 +146,7 @@ def test_a_build_without_sqlite_is_refused(copy):
 
 
 def test_a_database_of_another_build_is_refused(copy):
-    edit_manifest(copy, '"version": "sample+s1.', '"version": "sample+s1.0')
+    edit_manifest(copy, '"version": "sample+s2.', '"version": "sample+s2.0')
     with pytest.raises(ArtifactError, match="not the one that the manifest"):
         nasbase.open("nb101", home=copy).trials(0)
 

@@ -356,10 +356,10 @@ DAMAGE = {
     "curves cut short": statement("UPDATE trial_curves SET data = substr(data, 1, 200)"),
     "empty curves": statement("UPDATE trial_curves SET data = x''"),
     "curves that are longer": statement("UPDATE trial_curves SET length = 1000"),
-    "another schema": statement("PRAGMA user_version = 2"),
+    "another schema": statement("PRAGMA user_version = 3"),
     "numbers said to be real": manifest(synthetic=False),
-    "another version": manifest(version="sample+s1.00000000"),
-    "a later schema": manifest(schema=2),
+    "another version": manifest(version="sample+s2.00000000"),
+    "a later schema": manifest(schema=3),
     "no manifest": lambda build: (build / "manifest.json").unlink(),
     "a manifest of nothing": lambda build: (build / "manifest.json").write_text("null"),
     "a list": lambda build: (build / "manifest.json").write_text("[]"),
@@ -426,7 +426,7 @@ def test_a_real_build_is_the_default_beside_a_synthetic_one(copied, home):
     folder, _ = copied
     real = folder / "nats_tss" / "1.0"
     shutil.copytree(home / "nats_tss" / "sample", real)
-    version = "1.0+s1.12345678"
+    version = "1.0+s2.12345678"
     facts = {"release": "1.0", "synthetic": False, "version": version, "status": "deprecated"}
     manifest(**facts)(real)
     statement(

@@ -138,7 +138,7 @@ def test_the_three_forms_hold_the_same_records(samples, tmp_path):
     assert content(tar[1]) == content(directory[1])
     assert tar[0].equals(directory[0])
     assert tar[0].equals(stream[0])
-    places = ["source_file", "source_pos"]
+    places = ["source_file", "source_pos", "source_offset", "source_bytes"]
     assert content(tar[1].drop(places)) == content(stream[1].drop(places))
     assert stream[1]["source_pos"].to_pylist() == list(range(stream[1].num_rows))
     assert set(stream[1]["source_file"].to_pylist()) == {rows["pickle"]["name"]}

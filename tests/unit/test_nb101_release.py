@@ -315,6 +315,8 @@ def test_values_of_one_record(tmp_path):
         "total_time_s": 2000.5,
         "source_file": "some.tfrecord",
         "source_pos": 0,
+        "source_offset": 0,
+        "source_bytes": len(payload) + 16,
         "extra": None,
         "epoch": [0, 54, 108],
         "elapsed_train_time_s": [0.0, 883.4580078125, 1769.1279296875],

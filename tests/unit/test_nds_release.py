@@ -439,6 +439,7 @@ def without(record, *path):
         (job({**STAGES, "ws": [1, 2]}), "ws"),
         (job({**CELLS, "aux": 2}), "aux"),
         (job({**CELLS, "genotype": {}}), "normal cell"),
+        (job(""), "A net is no object"),
     ],
 )
 def test_malformed_jobs_are_refused_by_name(tmp_path, wrong, part):

@@ -17,17 +17,18 @@ import tarfile
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
+from unittest.mock import ANY
 
 # ---------------------------------------------------------------------------------------------
 # NAS-Bench-101
 
 
-def tfrecord_payloads(path: Path) -> list[bytes]:
-    """Records of a TFRecord file, checksums unread."""
+def tfrecord_payloads(path: Path) -> list[tuple[int, bytes]]:
+    """Offset and content of the records of a TFRecord file, checksums unread."""
     data, offset, payloads = path.read_bytes(), 0, []
     while offset < len(data):
         (length,) = struct.unpack_from("<Q", data, offset)
-        payloads.append(data[offset + 12 : offset + 12 + length])
+        payloads.append((offset, data[offset + 12 : offset + 12 + length]))
         offset += 16 + length
     return payloads
 
@@ -75,7 +76,7 @@ def nb101(path: Path) -> dict[tuple, dict]:
     ``points``: per evaluation epoch, time, and the three accuracies, as released.
     """
     found = {}
-    for position, payload in enumerate(tfrecord_payloads(path)):
+    for position, (offset, payload) in enumerate(tfrecord_payloads(path)):
         text, epochs, adjacency, operations, metrics = json.loads(payload)
         points, params, total = [], 0, 0.0
         for number, value in protobuf_fields(base64.b64decode(metrics)):
@@ -92,6 +93,7 @@ def nb101(path: Path) -> dict[tuple, dict]:
             "params": params,
             "total_time": total,
             "points": points,
+            "span": (offset, len(payload) + 16),
         }
     return found
 
@@ -155,7 +157,9 @@ def _series(result: dict) -> dict[str, dict[int, float]]:
     return series
 
 
-def _trials(index: int, record: dict, source: str, position: int) -> dict[tuple, dict]:
+def _trials(
+    index: int, record: dict, source: str, position: int, span: tuple = (None, None)
+) -> dict[tuple, dict]:
     found = {}
     for hp, state in record.items():
         for (dataset, seed), result in state["all_results"].items():
@@ -168,6 +172,7 @@ def _trials(index: int, record: dict, source: str, position: int) -> dict[tuple,
                 "arch_config": result["arch_config"],
                 "rest": {key: result[key] for key in result.keys() - RESULT_KEYS},
                 "source": (source, position + len(found)),
+                "span": span,
             }
     return found
 
@@ -193,7 +198,8 @@ def nats(path: Path) -> dict[tuple, dict]:
 def _whole(document: dict, source: str) -> dict[tuple, dict]:
     found: dict[tuple, dict] = {}
     for index, record in document["arch2infos"].items():
-        found |= _trials(index, record, source, len(found))
+        # Where in the pickle an entry stands is proved by reading it again from there.
+        found |= _trials(index, record, source, len(found), (ANY, ANY))
     return found
 
 

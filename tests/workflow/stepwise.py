@@ -66,7 +66,7 @@ def _build(benchmark: str, release: str, settings: dict) -> None:
     for form, path in others.items():
         {"sqlite": write_sqlite, "hdf5": write_hdf5, "nni": write_nni}[form](parquet, path)
     report = work / "validation.json"
-    validate_step(parquet, report, forms=forms, partial=partial)
+    validate_step(fetched, parquet, report, forms=forms, partial=partial, reread="all")
     install(
         Path("results", benchmark, release),
         parquet=parquet,

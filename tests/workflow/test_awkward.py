@@ -603,7 +603,7 @@ def inside_records(data: bytes) -> tuple[int, int]:
 
 def damaged_nb101(folder, rng):
     path = releases.nb101(folder, rng.randrange(100), cells=2)
-    payloads = plain.tfrecord_payloads(path)
+    payloads = [payload for _, payload in plain.tfrecord_payloads(path)]
     chosen = rng.randrange(len(payloads))
     row = json.loads(payloads[chosen])
     row[4] = base64.b64encode(damaged(base64.b64decode(row[4]), rng)).decode()

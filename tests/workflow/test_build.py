@@ -67,7 +67,7 @@ def test_every_form_says_that_the_numbers_are_made_up(installed):
 
 def test_the_version_is_release_schema_and_digest(installed):
     _, _, manifest = installed
-    assert re.fullmatch(r"sample\+s1\.[0-9a-f]{8}", manifest["version"])
+    assert re.fullmatch(rf"sample\+s{SCHEMA_VERSION}\.[0-9a-f]{{8}}", manifest["version"])
     assert all(re.fullmatch("[0-9a-f]{64}", t["digest"]) for t in manifest["tables"].values())
 
 

@@ -221,7 +221,7 @@ def test_the_first_record_of_the_full_release(realdata, tmp_path):
     path = tmp_path / "nasbench_full.tfrecord"
     path.write_bytes(base64.b64decode(text.partition("\n")[2]))
     assert path.stat().st_size == 417
-    (payload,) = plain.tfrecord_payloads(path)
+    ((_, payload),) = plain.tfrecord_payloads(path)
     assert releases.frame(payload) == path.read_bytes()  # the checksums of the generator are right
     releases.write_table(
         tmp_path / "sources.yaml", {"nb101": {"full": [releases.describe(path)]}}, **REAL

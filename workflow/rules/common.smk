@@ -127,7 +127,8 @@ def decoding_code(wildcards):
         "tables/shards.py",
         *room_patterns(wildcards.benchmark),
     )
-    return [m for m in modules if Path(m).name not in ("checks.py", "sample.py")]
+    others = ("checks.py", "reread.py", "sample.py")
+    return [m for m in modules if Path(m).name not in others]
 
 
 def assembling_code(wildcards):
@@ -149,7 +150,12 @@ def checking_code(wildcards):
     """What judges artifacts."""
     return code(
         "checks/*.py",
-        *[p.replace("*.py", "checks.py") for p in room_patterns(wildcards.benchmark)],
+        "benchmarks/reread.py",
+        *[
+            pattern.replace("*.py", module)
+            for pattern in room_patterns(wildcards.benchmark)
+            for module in ("checks.py", "reread.py")
+        ],
     )
 
 

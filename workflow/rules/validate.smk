@@ -1,6 +1,7 @@
 rule validate:
     input:
         unpack(artifacts_of),
+        raw=ancient(FETCHED),
         code=checking_code,
     output:
         report=f"{WORK}/validation.json",
@@ -16,6 +17,7 @@ rule validate:
     params:
         forms=built_forms,
         partial=partial_of,
+        reread=BUILD.reread,
     message:
         "Validating {wildcards.benchmark} {wildcards.release}."
     script:

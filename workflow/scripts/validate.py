@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 
 with job_log(snakemake.log[0]):
     validate_step(
+        Path(snakemake.input.raw),
         Path(snakemake.input.parquet),
         Path(snakemake.output.report),
         forms=snakemake.params.forms,
         partial=snakemake.params.partial,
+        reread=snakemake.params.reread,
     )

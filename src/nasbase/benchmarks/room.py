@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nasbase.benchmarks.reread import Place, Reread
     from nasbase.checks.check import Check
 
 
@@ -147,6 +148,28 @@ class Room(abc.ABC):
         RawDataError
             With file, member or offset, what was expected, what was found, what to do.
         """
+
+    @abc.abstractmethod
+    def reread(self, raw: RawRelease, places: Iterable[Place]) -> Iterator[Reread]:
+        """Read trials a second time, by code that has nothing in common with `decode`.
+
+        Parameters
+        ----------
+        raw
+            The raw files.
+        places
+            Where the trials stand, in order of file, group, offset and position. Where records
+            stand one after the other in a pickle, the first place is that of the first record.
+
+        Yields
+        ------
+        Reread
+            At least the trials at these places; of an architecture in a pickle, all of them.
+        """
+
+    def rereads_from_start(self, raw: RawRelease) -> bool:  # noqa: ARG002
+        """Whether `reread` cannot leave out a record: the file can only be read from its start."""
+        return False
 
     # ------------------------------------------------------------------ tables -> more tables
 

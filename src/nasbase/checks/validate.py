@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from nasbase.benchmarks import room_of
+from nasbase.benchmarks.room import RawRelease
 from nasbase.checks.check import Artifacts, Check
 from nasbase.checks.forms import form_checks
 from nasbase.checks.generic import generic_checks
+from nasbase.checks.raw import Extent, raw_checks
 from nasbase.errors import CheckFailedError
 from nasbase.staging import staged_file
 from nasbase.store.build import read_build
@@ -27,8 +29,19 @@ def checks_of(artifacts: Artifacts) -> list[Check]:
     ]
 
 
-def validate(artifacts: Artifacts, report: Path) -> dict[str, Any]:
+def validate(
+    artifacts: Artifacts, report: Path, *, raw: RawRelease | None = None, reread: Extent = "sample"
+) -> dict[str, Any]:
     """Run every check and write the report.
+
+    Parameters
+    ----------
+    artifacts
+        What was built.
+    report
+        Where the report is written.
+    raw, reread
+        The raw files, and how many of their architectures are read a second time.
 
     Returns
     -------
@@ -43,7 +56,8 @@ def validate(artifacts: Artifacts, report: Path) -> dict[str, Any]:
     """
     build = read_build(artifacts.folder)
     records = []
-    for check in checks_of(artifacts):
+    rereading = [] if raw is None else raw_checks(raw, reread)
+    for check in [*checks_of(artifacts), *rereading]:
         record = check.report(artifacts)
         records.append(record)
         logger.info("%s: %s of %s failed", check.id, record["failed"], record["checked"])

@@ -12,7 +12,7 @@ from nasbase.errors import ArtifactError
 from nasbase.query.handle import Benchmark
 from nasbase.query.vocabulary import nearest
 
-KNOWN_SCHEMAS = (1,)
+KNOWN_SCHEMAS = (2,)
 """Layouts of tables that this version reads."""
 
 _BUILD = "Build it: `snakemake --cores 8` (or `make demo` for made-up numbers); see README.md."

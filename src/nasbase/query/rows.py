@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 MOST_ROWS = 12
 """Rows that are printed; conversions give all."""
 
-HIDDEN = ("trial_id", "source_file", "source_group", "source_pos", "extra")
+HIDDEN = ("trial_id", "source_file", "source_group", "source_pos", "source_offset",
+    "source_bytes", "extra",
+)  # fmt: skip
 """Columns that are not printed."""
 
 

@@ -10,7 +10,7 @@ from functools import cache
 
 from nasbase.tables.columns import Column, Table, nullable
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the tables' layout; readers refuse artifacts of a version that they do not know."""
 
 BENCHMARKS = ("nb101", "nb201", "nats_tss", "nats_sss", "nds")
@@ -274,6 +274,21 @@ _TRAIN_TIME_TOTAL = Column(
 )
 
 
+def _byte_range(benchmark: str) -> tuple[Column, ...]:
+    """Columns that say which bytes hold a record, where a file holds many of them."""
+    if benchmark == "nds":  # its jobs stand in JSON, which is found by position
+        return ()
+    what = {
+        "nb101": "frame of the record in source_file",
+        "nb201": "architecture's entry in the pickle of source_file",
+    }.get(benchmark, "architecture's entry in the unpacked source_file; NULL: it is all of a member")
+    null = benchmark in ("nats_tss", "nats_sss")
+    return (
+        Column("source_offset", "int64", f"First byte of the {what}.", "B", origin="provenance", nullable=null),
+        Column("source_bytes", "int64", f"Bytes of the {what}.", "B", origin="provenance", nullable=null),
+    )  # fmt: skip
+
+
 def provenance(benchmark: str) -> tuple[Column, ...]:
     """Columns that say where in the raw release a trial stands."""
     group = (
@@ -285,6 +300,7 @@ def provenance(benchmark: str) -> tuple[Column, ...]:
         Column("source_file", "string", "Raw file, or member of the raw archive.", origin="provenance"),
         *group,
         Column("source_pos", "int32", "Position of the record in source_file (and source_group), from 0.", origin="provenance"),
+        *_byte_range(benchmark),
         Column("extra", "string", "What upstream recorded beyond the columns, as JSON.", nullable=True),
     )  # fmt: skip
 

@@ -126,6 +126,7 @@ class TrialRows:
         *,
         source_file: str,
         first_pos: int,
+        span: tuple[int, int] | None = None,
     ) -> int:
         """Add every trial of one record.
 
@@ -142,6 +143,9 @@ class TrialRows:
             File or member that the record comes from.
         first_pos
             Position of its first trial in ``source_file``.
+        span
+            First byte and number of bytes of the architecture's entry; None: all of
+            ``source_file``.
 
         Returns
         -------
@@ -160,7 +164,7 @@ class TrialRows:
                 (arch_id, num_epochs_expected, state["arch_str"]),
                 key,
                 result,
-                (source_file, first_pos + position),
+                (source_file, first_pos + position, *(span or (None, None))),
                 where,
             )
         return len(results)
@@ -203,7 +207,7 @@ class TrialRows:
         record: tuple[int, int, str],
         key: Any,
         result: Any,
-        source: tuple[str, int],
+        source: tuple[str, int, int | None, int | None],
         where: str,
     ) -> None:
         arch_id, num_epochs, arch_str = record
@@ -226,6 +230,8 @@ class TrialRows:
             "latency_s": latency,
             "source_file": source[0],
             "source_pos": source[1],
+            "source_offset": source[2],
+            "source_bytes": source[3],
             "extra": json.dumps(extra, sort_keys=True) if extra else None,
         }
         self._rows.append(tuple(row[name] for name in self._scalars))

@@ -40,6 +40,7 @@ def add_records(
     required: Collection[str] = (),
     source_file: str,
     position: int,
+    span: tuple[int, int] | None = None,
 ) -> int:
     """Add the records of all schedules of one architecture, in stored order.
 
@@ -57,6 +58,8 @@ def add_records(
         Those that every architecture must have.
     source_file, position
         Where the first trial stands.
+    span
+        First byte and number of bytes of the architecture's entry; None: all of ``source_file``.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def add_records(
     added = 0
     for hp, state in record.items():
         added += rows.add(
-            index, EPOCHS[hp], state, source_file=source_file, first_pos=position + added
+            index, EPOCHS[hp], state, source_file=source_file, first_pos=position + added, span=span
         )
     return added
 

@@ -29,6 +29,7 @@ from nasbase.errors import RawDataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nasbase.benchmarks.reread import Place, Reread
     from nasbase.checks.check import Check
     from nasbase.containers.tar_index import Member
 
@@ -44,6 +45,10 @@ MEMBER_LIMIT = 256 << 20
 
 STREAM_RATIO = 64
 """Most bytes that a byte of the benchmark file may unpack to; really about 4."""
+
+
+_Record = tuple[int, Any, str, tuple[int, int] | None]
+"""Index of an architecture, its records, the file they stand in, and their bytes in it."""
 
 
 class TableRoom(Room):
@@ -218,11 +223,17 @@ class ArchiveRoom(TableRoom):
         records = self._entries(raw, file) if shard.get("stream") else self._read(file, shard)
         indexes: list[int] = []
         position = 0
-        for index, record, source_file in records:
+        for index, record, source_file, span in records:
             if source_file != file.name:
                 position = 0
             position += add_records(
-                rows, index, record, hps=self.hps, source_file=source_file, position=position
+                rows,
+                index,
+                record,
+                hps=self.hps,
+                source_file=source_file,
+                position=position,
+                span=span,
             )
             indexes.append(index)
             if rows.nbytes >= BATCH_BYTES:
@@ -231,7 +242,7 @@ class ArchiveRoom(TableRoom):
         if indexes:
             yield Batch(self.architecture_rows(indexes), rows.flush())
 
-    def _read(self, file: RawFile, shard: Mapping[str, Any]) -> Iterator[tuple[int, Any, str]]:
+    def _read(self, file: RawFile, shard: Mapping[str, Any]) -> Iterator[_Record]:
         from nasbase.containers.tar_index import read_member
 
         with file.path.open("rb") as stream:
@@ -241,9 +252,9 @@ class ArchiveRoom(TableRoom):
             for index, name, offset, size in members:
                 where = f"{file.name}, {name}"
                 data = read_member(stream.fileno(), offset, size, where=where)
-                yield index, _unpickle(data, where=where), name
+                yield index, _unpickle(data, where=where), name, None
 
-    def _entries(self, raw: RawRelease, file: RawFile) -> Iterator[tuple[int, Any, str]]:
+    def _entries(self, raw: RawRelease, file: RawFile) -> Iterator[_Record]:
         from nasbase.containers.pickle_stream import EntryStream
 
         with file.path.open("rb") as compressed:
@@ -253,10 +264,23 @@ class ArchiveRoom(TableRoom):
             for entry in stream:
                 where = f"{file.name}, byte {entry.start} of its contents"
                 check_entry(entry.key, seen, size, where)
-                yield entry.key, entry.value, file.name
+                yield entry.key, entry.value, file.name, (entry.start, entry.end - entry.start)
             self._check_meta(stream.head, file.name)
             self._check_complete(raw, seen, file)
             check_evaluated(stream.head["evaluated_indexes"], (set(), seen), file.name)
+
+    def reread(self, raw: RawRelease, places: Iterable[Place]) -> Iterator[Reread]:
+        """Members, or entries of the large pickle, by the standard library's unpicklers."""
+        from nasbase.benchmarks.nats_common import reread
+
+        file = only_file(raw, FORMS)
+        if file.form == "pickle":
+            return reread.reread_large_pickle(file.path, file.name, places)
+        return reread.reread_members(file.path, places)
+
+    def rereads_from_start(self, raw: RawRelease) -> bool:
+        """The large pickle numbers its objects by counting, and is compressed as a whole."""
+        return only_file(raw, FORMS).form == "pickle"
 
     # ------------------------------------------------------------------ sample releases
 

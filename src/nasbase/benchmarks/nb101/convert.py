@@ -164,6 +164,8 @@ def _trials(rows: Rows, metrics: Metrics, block: Block, file: str, partial: bool
         "total_time_s": pa.array(metrics.total_time),
         "source_file": _constant(file, len(block)),
         "source_pos": records.cast(pa.int32()),
+        "source_offset": pa.array(block.frame_offsets.astype(np.int64)),
+        "source_bytes": pa.array((block.lengths + FRAME_BYTES).astype(np.int64)),
         "extra": pa.nulls(len(block), pa.string()),
         "epoch": _lists(points.astype(np.int16)),
     }

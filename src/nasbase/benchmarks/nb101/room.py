@@ -12,6 +12,7 @@ from nasbase.benchmarks.room import Batch, Facts, Plan, Progress, RawRelease, Ro
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nasbase.benchmarks.reread import Place, Reread
     from nasbase.checks.check import Check
 
 
@@ -35,6 +36,13 @@ class NB101(Room):
         from nasbase.benchmarks.nb101 import convert
 
         return convert.decode(raw, shard)
+
+    def reread(self, raw: RawRelease, places: Iterable[Place]) -> Iterator[Reread]:
+        """Records one after the other, by the standard library alone."""
+        from nasbase.benchmarks.nb101 import reread
+
+        (file,) = raw.files
+        return reread.reread(file.path, file.name, places)
 
     def costs(self, architectures: pa.Table) -> pa.Table:
         """Parameters by the network's formula; no multiply-accumulates."""

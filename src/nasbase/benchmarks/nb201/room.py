@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nasbase.benchmarks.nats_common import topology
 from nasbase.benchmarks.nats_common.release import (
@@ -22,6 +22,9 @@ from nasbase.benchmarks.nats_common.release import (
 from nasbase.benchmarks.nats_common.room import TopologyRoom
 from nasbase.benchmarks.room import Batch, Plan, Progress, RawFile, RawRelease
 from nasbase.errors import RawDataError
+
+if TYPE_CHECKING:
+    from nasbase.benchmarks.reread import Place, Reread
 
 BATCH_BYTES = 32 << 20
 HPS = ("full", "less")
@@ -83,6 +86,7 @@ class NasBench201(TopologyRoom):
                     required=HPS,
                     source_file=file.name,
                     position=position,
+                    span=(entry.start, entry.end - entry.start),
                 )
                 indexes.append(entry.key)
                 if rows.nbytes >= BATCH_BYTES:
@@ -94,6 +98,13 @@ class NasBench201(TopologyRoom):
         found.check_end(entries.end)
         check_complete(raw, seen, topology.SIZE, file.name)
         _check_head(raw, file, entries.head, seen)
+
+    def reread(self, raw: RawRelease, places: Iterable[Place]) -> Iterator[Reread]:
+        """Entries from the bytes that the tables name, by Python's own unpickler."""
+        from nasbase.benchmarks.nats_common import reread
+
+        file = only_file(raw, FORM)
+        return reread.reread_torch_file(file.path, file.name, places)
 
     # ------------------------------------------------------------------ sample releases
 

@@ -11,6 +11,7 @@ from nasbase.benchmarks.room import Batch, Facts, Plan, Progress, RawRelease, Ro
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nasbase.benchmarks.reread import Place, Reread
     from nasbase.checks.check import Check
 
 
@@ -35,6 +36,13 @@ class NdsRoom(Room):
         from nasbase.benchmarks.nds.records import decode
 
         return decode(raw, shard)
+
+    def reread(self, raw: RawRelease, places: Iterable[Place]) -> Iterator[Reread]:
+        """Jobs one after the other, by the standard library alone."""
+        from nasbase.benchmarks.nds import reread
+
+        (file,) = raw.files
+        return reread.reread(file.path, places)
 
     def costs(self, architectures: pa.Table) -> pa.Table:
         """Parameters and operations by formula, where there is one."""

@@ -67,7 +67,9 @@ class Network(NamedTuple):
 
 def brief(value: Any) -> str:
     """A value for an error message: short, however large or deep it is."""
-    return value[:200] if isinstance(value, str) else _brief.repr(value)
+    if not isinstance(value, str):
+        return _brief.repr(value)
+    return value[:200] or repr(value)  # nothing found is still said
 
 
 def canonical_json(value: Any) -> str:

@@ -1,0 +1,228 @@
+"""``ArchResults`` records read a second time: with the standard library's own unpickler.
+
+The members of an archive are unpickled whole. A large pickle is not: its entries are unpickled one
+by one from the bytes that the provenance columns name, by Python's plain unpickler, whose memo
+starts with what the first entry and all before it left in it.
+"""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import contextlib
+import io
+import pickle
+import struct
+import tarfile
+import zipfile
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, ClassVar
+
+from nasbase.benchmarks.reread import Place, Reread
+
+_EPOCHS = {"01": 1, "12": 12, "90": 90, "200": 200, "full": 200, "less": 12}
+_ENDS = {"acc1es": "acc_pct", "acc5es": "acc5_pct", "losses": "loss", "times": "time_s"}
+
+
+class _DType:
+    def __init__(self, code: str, *_: object) -> None:
+        self.code, self.order = {"f8": "d", "f4": "f", "i8": "q", "i4": "i"}[code], "<"
+
+    def __setstate__(self, state: tuple) -> None:
+        self.order = state[1]
+
+
+def _scalar(dtype: _DType, raw: bytes) -> float:
+    return struct.unpack(dtype.order + dtype.code, raw)[0]
+
+
+class _Weights:
+    """Stands for a tensor, and for everything that makes one."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+_NAMES = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("numpy", "dtype"): _DType,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy._core.multiarray", "scalar"): _scalar,
+    ("_codecs", "encode"): codecs.encode,
+}
+
+
+def _name(module: str, name: str) -> Any:
+    if module.split(".")[0] == "torch":
+        return _Weights
+    return _NAMES[module, name]
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows the names of the releases."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        return _name(module, name)
+
+    def persistent_load(self, pid: object) -> _Weights:  # noqa: ARG002 - all are weights
+        return _Weights()
+
+
+class _EntryUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+    """Python's own unpickler, whose memo is a dict that can be filled beforehand."""
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+
+    def find_class(self, module: str, name: str) -> Any:
+        return _name(module, name)
+
+    def persistent_load(self, pid: object) -> _Weights:  # noqa: ARG002 - all are weights
+        return _Weights()
+
+    def _skip_frame(self) -> None:
+        self.read(8)  # a frame only says how much to read at once, and an entry may end inside one
+
+    dispatch[pickle.FRAME[0]] = _skip_frame
+
+
+# ---------------------------------------------------------------------------------------------
+# where the records stand
+
+
+def reread_members(path: Path, places: Iterable[Place]) -> Iterator[Reread]:
+    """The trials of the members that ``places`` name, of a tar of ``NNNNNN.pickle.pbz2``."""
+    wanted = {place.file for place in places}
+    with tarfile.open(path) as archive:
+        for member in archive:
+            name = PurePosixPath(member.name).name
+            if name in wanted and (stream := archive.extractfile(member)) is not None:
+                record = _Unpickler(io.BytesIO(bz2.decompress(stream.read()))).load()
+                yield from _trials(record, name, 0, (None, None))
+
+
+def reread_torch_file(path: Path, name: str, places: Iterable[Place]) -> Iterator[Reread]:
+    """The trials of the architectures that ``places`` name, of a file of ``torch.save``.
+
+    The first of the places must be that of the first entry.
+    """
+    with path.open("rb") as file:
+        file.seek(_object_offset(path))
+        yield from _entries(file, name, places)
+
+
+def reread_large_pickle(path: Path, name: str, places: Iterable[Place]) -> Iterator[Reread]:
+    """The trials of the architectures that ``places`` name, of a ``.pickle.pbz2``.
+
+    What its entries leave in the memo is numbered by counting: `places` must begin with the first
+    entry and leave none out.
+    """
+    with bz2.open(path) as stream:
+        yield from _entries(stream, name, places)
+
+
+def _object_offset(path: Path) -> int:
+    """First byte of the pickled object of a torch file, zip or legacy."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+            (info,) = (i for i in archive.infolist() if i.filename.endswith("/data.pkl"))
+            file.seek(info.header_offset)
+            name, extra = struct.unpack("<26x2H", file.read(30))
+            return info.header_offset + 30 + name + extra
+    with path.open("rb") as file:
+        for _magic_protocol_system in range(3):
+            _Unpickler(file).load()
+        return file.tell()
+
+
+class _Memo(dict[int, Any]):
+    """A memo whose length counts all objects that ever came, of which most are forgotten.
+
+    Protocol 4 numbers an object by the length of the memo.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        self._early: set[int] = set()
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        super().__setitem__(index, value)
+        self.count += 1
+
+    def forget(self) -> None:
+        """Keep what the first call finds; of what came later, names but not the keys of epochs."""
+        self._early = self._early or set(self)
+        for index in self.keys() - self._early:
+            if not isinstance(self[index], str) or "@" in self[index]:
+                del self[index]
+
+
+def _entries(
+    stream: BinaryIO | bz2.BZ2File, name: str, places: Iterable[Place]
+) -> Iterator[Reread]:
+    """The trials of entries of a pickle that begins here; the first place is its first entry's."""
+    origin = stream.tell()
+    memo = _Memo()
+    for (offset, size), group in groupby(places, key=lambda place: (place.offset, place.size)):
+        assert offset is not None and size is not None  # noqa: S101, PT018 - a pickle's places
+        if not memo.count:
+            with contextlib.suppress(EOFError):  # what stands before the first entry has no end
+                _unpickle(stream.read(offset), memo)
+        stream.seek(origin + offset)
+        _index, record = _unpickle(b"(" + stream.read(size) + b"t.", memo)
+        memo.forget()
+        first = min(place.position for place in group)
+        yield from _trials(record, name, first, (offset, size))
+
+
+def _unpickle(data: bytes, memo: _Memo) -> Any:
+    unpickler = _EntryUnpickler(io.BytesIO(data))
+    unpickler.memo = memo
+    return unpickler.load()
+
+
+# ---------------------------------------------------------------------------------------------
+# what a record says
+
+
+def _trials(
+    record: Mapping[str, Any], file: str, first: int, span: tuple[Any, Any]
+) -> Iterator[Reread]:
+    position = first
+    for hp, state in record.items():
+        for (dataset, seed), result in state["all_results"].items():
+            latency = result["latency"]
+            values = {
+                "arch_id": state["arch_index"],
+                "dataset": dataset,
+                "num_epochs": _EPOCHS[hp],
+                "seed": seed,
+                "params_m": result["params"],
+                "flops_m": result["flop"],
+                "latency_s": latency[0] if latency and len(latency) == 1 else None,
+            }
+            place = Place(file, None, position, *span)
+            yield Reread(place, {"arch_str": state["arch_str"]}, values, _curves(result))
+            position += 1
+
+
+def _curves(result: Mapping[str, Any]) -> dict[str, dict[int, float]]:
+    """Column -> epoch counted from 1 -> value."""
+    curves: dict[str, dict[int, float]] = {}
+    for key, end in _ENDS.items():
+        for epoch, value in (result[f"train_{key}"] or {}).items():
+            curves.setdefault(f"train_{end}", {})[epoch + 1] = value
+        for at, value in (result.get(f"eval_{key}") or {}).items():
+            split, epoch = at.split("@")
+            column = f"{split.replace('-', '_')}_{end}"
+            curves.setdefault(column, {})[int(epoch) + 1] = value
+    return curves

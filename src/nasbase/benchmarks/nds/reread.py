@@ -1,0 +1,114 @@
+"""NDS read a second time: the standard library's zip and JSON, job by job."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from nasbase.benchmarks.reread import Place, Reread
+
+_LISTS = {"train_err_pct": "train_ep_top1", "test_err_pct": "test_ep_top1",
+          "train_loss": "train_ep_loss"}  # fmt: skip
+_SAMPLES = {"train_loss": "train_it_loss", "train_err_pct": "train_it_top1"}
+_NUMBERS = {"seed": "rng_seed", "params": "params", "flops": "flops", "iter_time_s": "iter_time",
+            "min_test_err_pct": "min_test_top1", "exp_mem": "exp_mem", "act_mem": "act_mem",
+            "job_id": "job_id"}  # fmt: skip
+_FAMILIES = {"res_bottleneck": "residual_bottleneck", "res_basic": "residual_basic",
+             "double_plain": "vanilla"}  # fmt: skip
+
+
+def reread(path: Path, places: Iterable[Place]) -> Iterator[Reread]:
+    """The jobs at ``places`` of an archive, file by file."""
+    wanted: dict[str, dict[tuple[str | None, int], Place]] = {}
+    for place in places:
+        wanted.setdefault(place.file, {})[place.group, place.position] = place
+    with zipfile.ZipFile(path) as archive:
+        names = {PurePosixPath(name).name: name for name in archive.namelist()}
+        for file, here in wanted.items():
+            with archive.open(names[file]) as member:
+                text = member.read().decode()
+            for key, job in _jobs(text):
+                if key in here:
+                    yield _trial(here.pop(key), job)
+                if not here:
+                    break
+
+
+def _jobs(text: str) -> Iterator[tuple[tuple[str | None, int], Any]]:
+    """Group and position of each job of a file; jobs are parsed one at a time."""
+    decoder, at = json.JSONDecoder(), 0
+
+    def token() -> str:
+        nonlocal at
+        while text[at].isspace():
+            at += 1
+        at += 1
+        return text[at - 1]
+
+    def elements(group: str | None) -> Iterator[tuple[tuple[str | None, int], Any]]:
+        nonlocal at
+        position = 0
+        if token() == "]":
+            return
+        at -= 1
+        while True:
+            token()
+            job, at = decoder.raw_decode(text, at - 1)
+            yield (group, position), job
+            position += 1
+            if token() == "]":
+                return
+
+    if token() == "[":
+        yield from elements(None)
+        return
+    while True:  # {"top": [...], "mid": [...]}
+        token()
+        group, at = decoder.raw_decode(text, at - 1)
+        token()  # the colon
+        token()  # the bracket
+        yield from elements(group)
+        if token() == "}":
+            return
+
+
+def _trial(place: Place, job: Mapping[str, Any]) -> Reread:
+    optim = job["optim"]
+    values = {name: _number(job.get(key)) for name, key in _NUMBERS.items()}
+    values |= {"num_epochs": optim["max_ep"]}
+    curves = {name: dict(enumerate(map(float, job[key]), 1)) for name, key in _LISTS.items()}
+    for split in ("train", "test"):
+        errors = curves[f"{split}_err_pct"]
+        curves[f"{split}_acc_pct"] = {epoch: 100.0 - error for epoch, error in errors.items()}
+    samples = {name: job[key] for name, key in _SAMPLES.items() if key in job}
+    return Reread(place, _network(job["net"]), values, curves, samples)
+
+
+def _number(value: Any) -> int | float | None:
+    """What a column of numbers can hold; everything else stands in ``extra``."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _network(net: Mapping[str, Any]) -> dict[str, str]:
+    """The columns of ``architectures`` by NNI's rules, all nodes of the reduction cell kept."""
+    if "genotype" not in net:
+        (family,) = (f for prefix, f in _FAMILIES.items() if net["block_type"].startswith(prefix))
+        spec = {key: value for key, value in net.items() if value and key != "block_type"}
+        return {"model_family": family, "model_spec": _text(spec), "cell_spec": "{}"}
+    macro = {key: net[key] for key in ("depth", "width", "aux", "drop_prob")}
+    cells: dict[str, Any] = {}
+    for cell in ("normal", "reduce"):
+        edges = net["genotype"][cell]
+        macro[f"num_nodes_{cell}"] = len(edges) // 2
+        cells[f"{cell}_concat"] = net["genotype"][f"{cell}_concat"]
+        for number, (operation, source) in enumerate(edges):
+            node, side = f"{cell}_{number // 2}", "xy"[number % 2]
+            cells[f"{node}_op_{side}"], cells[f"{node}_input_{side}"] = operation, source
+    return {"model_family": "nas_cell", "model_spec": _text(macro), "cell_spec": _text(cells)}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
