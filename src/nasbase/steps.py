@@ -20,6 +20,7 @@ from nasbase.sources.store import Store
 from nasbase.staging import staged_file, staged_folder
 
 if TYPE_CHECKING:
+    from nasbase.checks.raw import Extent
     from nasbase.config import BuildConfig
 
 logger = logging.getLogger(__name__)
@@ -115,7 +116,13 @@ def assemble_step(
 
 
 def validate_step(
-    fetched: Path, parquet: Path, report: Path, *, forms: Sequence[str], partial: bool, reread: str
+    fetched: Path,
+    parquet: Path,
+    report: Path,
+    *,
+    forms: Sequence[str],
+    partial: bool,
+    reread: Extent,
 ) -> None:
     """Run every check on the artifacts of a build, the raw files at hand."""
     from nasbase.checks.check import Artifacts

@@ -113,7 +113,12 @@ def test_forms_of_the_same_records_give_equal_numbers(built, benchmark):
         for form in ("dir", "tar", "pickle")
     ]
     assert digests[0] == digests[1] == digests[2]
-    where = ("source_file", "source_pos", "source_offset", "source_bytes")  # all that may differ in trials
+    where = (
+        "source_file",
+        "source_pos",
+        "source_offset",
+        "source_bytes",
+    )  # all that may differ in trials
     trials = [
         [
             {name: str(value) for name, value in row.items() if name not in where}

@@ -62,7 +62,7 @@ def _compare_raw(
         while chunk := list(islice(again, CHUNK)):
             _compare(artifacts, [(located.trial(one), one) for one in chunk], outcome)
     # Whatever the plain reader stumbles over, the check has failed; it must still be reported.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         outcome.count(1, [f"the second reading stopped: {type(error).__name__}: {error}"])
     for place in located.missed():
         outcome.count(1, [f"{place} was not found again in the raw files"])
@@ -155,9 +155,7 @@ def _scalars(row: Mapping[str, Any], cell: Mapping[str, Any], again: Reread) -> 
             yield name, row[name], value
 
 
-def _points(
-    benchmark: str, row: Mapping[str, Any], points: Rows, again: Reread
-) -> Iterator[Pair]:
+def _points(benchmark: str, row: Mapping[str, Any], points: Rows, again: Reread) -> Iterator[Pair]:
     """Every series at every epoch that either side has, and its last value in ``trials``."""
     ours = {point["epoch"]: point for point in points}
     epochs = sorted(ours.keys() | {epoch for curve in again.curves.values() for epoch in curve})

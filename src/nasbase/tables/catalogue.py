@@ -281,7 +281,9 @@ def _byte_range(benchmark: str) -> tuple[Column, ...]:
     what = {
         "nb101": "frame of the record in source_file",
         "nb201": "architecture's entry in the pickle of source_file",
-    }.get(benchmark, "architecture's entry in the unpacked source_file; NULL: it is all of a member")
+    }.get(
+        benchmark, "architecture's entry in the unpacked source_file; NULL: it is all of a member"
+    )
     null = benchmark in ("nats_tss", "nats_sss")
     return (
         Column("source_offset", "int64", f"First byte of the {what}.", "B", origin="provenance", nullable=null),

@@ -59,7 +59,7 @@ _NAMES = {
 
 
 def _name(module: str, name: str) -> Any:
-    if module.split(".")[0] == "torch":
+    if module.split(".", maxsplit=1)[0] == "torch":
         return _Weights
     return _NAMES[module, name]
 
@@ -74,10 +74,10 @@ class _Unpickler(pickle.Unpickler):
         return _Weights()
 
 
-class _EntryUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+class _EntryUnpickler(pickle._Unpickler):
     """Python's own unpickler, whose memo is a dict that can be filled beforehand."""
 
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
 
     def find_class(self, module: str, name: str) -> Any:
         return _name(module, name)
@@ -85,7 +85,7 @@ class _EntryUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
     def persistent_load(self, pid: object) -> _Weights:  # noqa: ARG002 - all are weights
         return _Weights()
 
-    def _skip_frame(self) -> None:
+    def _skip_frame(self: Any) -> None:
         self.read(8)  # a frame only says how much to read at once, and an entry may end inside one
 
     dispatch[pickle.FRAME[0]] = _skip_frame
@@ -185,7 +185,7 @@ def _entries(
 
 
 def _unpickle(data: bytes, memo: _Memo) -> Any:
-    unpickler = _EntryUnpickler(io.BytesIO(data))
+    unpickler: Any = _EntryUnpickler(io.BytesIO(data))
     unpickler.memo = memo
     return unpickler.load()
 

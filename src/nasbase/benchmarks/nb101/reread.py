@@ -50,8 +50,9 @@ def _trial(place: Place, payload: bytes) -> Reread:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Number and value of the fields of a protobuf message; nothing of upstream's is a group."""
-    at = 0
+    """Number and value of the fields of a protobuf message, groups left out."""
+    at = depth = 0
+    value: Any
     while at < len(message):
         tag, at = _varint(message, at)
         wire = tag & 7
@@ -63,9 +64,11 @@ def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
         elif wire in (1, 5):
             form = "<d" if wire == 1 else "<f"
             (value,), at = struct.unpack_from(form, message, at), at + struct.calcsize(form)
-        else:
-            raise ValueError(f"wire type {wire} at byte {at} of a message")
-        yield tag >> 3, value
+        else:  # a group begins (3) or ends (4)
+            depth += 1 if wire == 3 else -1
+            continue
+        if not depth:
+            yield tag >> 3, value
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
