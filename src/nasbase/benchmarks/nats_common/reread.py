@@ -149,7 +149,8 @@ class _Memo(dict[int, Any]):
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
-        self._early: set[int] = set()
+        self._kept: set[int] = set()
+        self._texts: set[str] = set()
 
     def __len__(self) -> int:
         return self.count
@@ -159,11 +160,20 @@ class _Memo(dict[int, Any]):
         self.count += 1
 
     def forget(self) -> None:
-        """Keep what the first call finds; of what came later, names but not the keys of epochs."""
-        self._early = self._early or set(self)
-        for index in self.keys() - self._early:
-            if not isinstance(self[index], str) or "@" in self[index]:
+        """Keep what the first call finds, and of what came later every text that is new.
+
+        A pickler that shares texts between entries refers to the first one; one that does not
+        refers to none.
+        """
+        first = not self._kept
+        for index in sorted(self.keys() - self._kept):
+            text = self[index] if isinstance(self[index], str) else None
+            if first or (text is not None and text not in self._texts):
+                self._kept.add(index)
+            else:
                 del self[index]
+            if text is not None:
+                self._texts.add(text)
 
 
 def _entries(
