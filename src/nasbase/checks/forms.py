@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 
 import h5py
@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nasbase.checks.blobs import compare_blobs
 from nasbase.checks.check import Artifacts, Check, Outcome
 from nasbase.checks.nni import nni_checks
 from nasbase.store.build import read_build
 from nasbase.store.curves import Block, blocks
 from nasbase.store.hdf5 import PRESENT
 from nasbase.store.parquet import open_parquet, read_batches
-from nasbase.store.series_blob import decode
-from nasbase.tables.catalogue import SAMPLE_SERIES, series, tables
+from nasbase.tables.catalogue import series, tables
 from nasbase.tables.columns import Table
 from nasbase.tables.models import blob_tables
 
@@ -106,50 +106,8 @@ def _as_sqlite(batch: pa.Table) -> list[tuple]:
 
 
 def _sqlite_blobs(artifacts: Artifacts, outcome: Outcome) -> None:
-    for name, stored in blob_tables(artifacts.benchmark).items():
-        path = artifacts.folder / f"{name}.parquet"
-        if name == "curves":
-            names = [column.name for column in series(artifacts.benchmark)]
-            stream = blocks(path, names, point="epoch", first_point=1, length="num_epochs")
-        else:
-            names = [column.name for column in SAMPLE_SERIES]
-            stream = blocks(path, names, point="sample", first_point=0, length=None)
-        with closing(open_sqlite(artifacts)) as database:
-            seen = 0
-            for block in stream:
-                _compare_blobs(database, stored, block, names, outcome)
-                seen += block.rows.num_rows
-            (count,) = database.execute(f'SELECT count(*) FROM "{stored}"').fetchone()  # noqa: S608
-        outcome.count(1, [] if count == seen else [f"{stored}: {seen} trials, {count} blobs"])
-
-
-def _compare_blobs(
-    database: sqlite3.Connection, stored: str, block: Block, names: list[str], outcome: Outcome
-) -> None:
-    query = f'SELECT length, data FROM "{stored}" WHERE trial_id = ?'  # noqa: S608
-    bits = block.values.view(np.int64)
-    for number, trial in enumerate(block.rows["trial_id"].to_pylist()):
-        length, data = database.execute(query, (trial,)).fetchone() or (None, b"")
-        if length != block.length:
-            outcome.count(1, [f"{stored} {trial}: length {length}, expected {block.length}"])
-            continue
-        found = decode(data, len(names), length)
-        bad = [
-            f"{stored} {trial}: {name}"
-            for i, (name, points) in enumerate(zip(names, found, strict=True))
-            if not _same_points(points, bits[number, i], block.present[number, i])
-        ]
-        outcome.count(len(names), bad)
-
-
-def _same_points(
-    stored: Sequence[float | None] | None, bits: np.ndarray, present: np.ndarray
-) -> bool:
-    if stored is None:
-        return not present.any()
-    here = np.array([point is not None for point in stored])
-    found = np.array([0.0 if point is None else point for point in stored]).view(np.int64)
-    return bool((here == present).all() and (found[here] == bits[here]).all())
+    with closing(open_sqlite(artifacts)) as database:
+        compare_blobs(artifacts, outcome, database)
 
 
 # ---------------------------------------------------------------------------------------------
