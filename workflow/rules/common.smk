@@ -127,7 +127,7 @@ def decoding_code(wildcards):
         "tables/shards.py",
         *room_patterns(wildcards.benchmark),
     )
-    others = ("checks.py", "reread.py", "sample.py")
+    others = ("checks.py", "patterns.py", "reread.py", "sample.py")
     return [m for m in modules if Path(m).name not in others]
 
 
@@ -154,7 +154,7 @@ def checking_code(wildcards):
         *[
             pattern.replace("*.py", module)
             for pattern in room_patterns(wildcards.benchmark)
-            for module in ("checks.py", "reread.py")
+            for module in ("checks.py", "patterns.py", "reread.py")
         ],
     )
 

@@ -171,9 +171,9 @@ def open_parquet(path: str | Path) -> pq.ParquetFile:
 def read_batches(
     path: Path, rows: int = DIGEST_ROWS, columns: Sequence[str] | None = None
 ) -> Iterator[pa.Table]:
-    """Read a Parquet file, or some of its columns, in order in tables of about ``rows`` rows."""
+    """Read a Parquet file, or some of its columns, in order, in tables of about ``rows`` rows."""
     with open_parquet(path) as file:
-        for batch in file.iter_batches(batch_size=rows, columns=columns):
+        for batch in file.iter_batches(batch_size=rows, columns=columns and list(columns)):
             yield pa.Table.from_batches([batch])
 
 

@@ -66,7 +66,7 @@ def record_checks(room: TableRoom) -> Sequence[Check]:
 
 
 def _batches(artifacts: Artifacts, table: str, columns: Sequence[str] = ()) -> Iterator[pa.Table]:
-    for batch in read_batches(artifacts.folder / f"{table}.parquet"):
+    for batch in read_batches(artifacts.folder / f"{table}.parquet", columns=columns or None):
         yield batch.select(list(columns)) if columns else batch
 
 

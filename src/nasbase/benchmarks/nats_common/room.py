@@ -99,9 +99,9 @@ class TableRoom(Room):
 
     def checks(self) -> Sequence[Check]:
         """What must hold beyond the checks of every benchmark."""
-        from nasbase.benchmarks.nats_common import checks
+        from nasbase.benchmarks.nats_common import checks, patterns
 
-        return checks.record_checks(self)
+        return (*checks.record_checks(self), *patterns.pattern_checks(self))
 
 
 class TopologyRoom(TableRoom):
