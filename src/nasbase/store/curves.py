@@ -13,6 +13,10 @@ import pyarrow.compute as pc
 from nasbase.store.parquet import read_batches
 
 
+BLOCK_VALUES = 4 << 20
+"""Most values of a block, the absent ones included: 32 MB. Trials with few points take room, too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Trials of the same length.
@@ -83,18 +87,26 @@ def blocks(
         first = rows.take(pa.array(starts))
         values = [np.asarray(pc.fill_null(rows[name], 0.0)) for name in series]
         valid = [np.asarray(rows[name].is_valid()) for name in series]
-        for size in np.unique(lengths):
-            chosen = np.flatnonzero(lengths == size)
+        for chosen, size in _pieces(lengths, len(series)):
             place = np.full(len(starts), -1)
             place[chosen] = np.arange(len(chosen))
             inside = np.flatnonzero(place[number] >= 0)
-            shape = (len(chosen), len(series), int(size))
+            shape = (len(chosen), len(series), size)
             dense, present = np.zeros(shape), np.zeros(shape, dtype=bool)
             at, where = place[number[inside]], position[inside]
             for i in range(len(series)):
                 dense[at, i, where] = values[i][inside]
                 present[at, i, where] = valid[i][inside]
             yield Block(first.take(pa.array(chosen)), dense, present)
+
+
+def _pieces(lengths: np.ndarray, series: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Trials of the same length, no more than `BLOCK_VALUES` allow, and that length."""
+    for size in np.unique(lengths).tolist():
+        trials = np.flatnonzero(lengths == size)
+        most = max(1, BLOCK_VALUES // (series * size))
+        for start in range(0, len(trials), most):
+            yield trials[start : start + most], size
 
 
 def _lengths(
