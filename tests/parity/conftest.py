@@ -28,4 +28,6 @@ def python() -> Path:
         subprocess.run([*install, *REQUIREMENTS], check=True)
         ready.touch()
     return found
+
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))

@@ -26,7 +26,7 @@ def test_blocks_are_bounded_and_hold_every_point(tmp_path, monkeypatch, most):
     for block in curves.blocks(path, ["loss"], point="epoch", first_point=1, length="epochs"):
         assert block.values.size <= max(most, block.length)
         for number, trial in enumerate(block.rows["trial_id"].to_pylist()):
-            for point in np.flatnonzero(block.present[number, 0]).tolist():
-                found.append((trial, point + 1, float(block.values[number, 0, point])))
+            points = np.flatnonzero(block.present[number, 0]).tolist()
+            found += [(trial, p + 1, float(block.values[number, 0, p])) for p in points]
     wanted = [(row["trial_id"], row["epoch"], row["loss"]) for row in rows if row["loss"]]
     assert sorted(found) == wanted

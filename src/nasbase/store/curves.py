@@ -12,9 +12,8 @@ import pyarrow.compute as pc
 
 from nasbase.store.parquet import read_batches
 
-
 BLOCK_VALUES = 4 << 20
-"""Most values of a block, the absent ones included: 32 MB. Trials with few points take room, too."""
+"""Most values of a block, the absent ones included: 32 MB."""
 
 
 @dataclass(frozen=True, slots=True)
