@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasbase.query.statistics import (
+from nasbase.tables.statistics import (
     inversions,
     kendall_tau_b,
     mean_ranks,

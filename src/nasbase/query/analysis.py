@@ -10,10 +10,10 @@ import numpy as np
 
 from nasbase.errors import QueryError
 from nasbase.query.rows import aligned, brief, ranges
-from nasbase.query.statistics import kendall_tau_b, non_dominated, pearson, spearman
 from nasbase.query.value import Tabular, measured
 from nasbase.query.values import Values, arch_ids
 from nasbase.query.vocabulary import lower_is_better
+from nasbase.tables.statistics import correlations, non_dominated
 
 if TYPE_CHECKING:
     from nasbase.query.handle import Benchmark
@@ -176,8 +176,8 @@ def rank_correlation(
                 found=fraction,
             )
         best = order[: max(2, round(fraction * len(y)))]
-        pair = x[best], y[best]
-        rows.append((len(best), spearman(*pair), kendall_tau_b(*pair), pearson(*pair)))
+        linear, ranks, tau = correlations(x[best], y[best])
+        rows.append((len(best), ranks, tau, linear))
     n, s, k, p = zip(*rows, strict=True)
     return RankCorrelation(bench, *said, tuple(map(float, top)), n, s, k, p)
 
