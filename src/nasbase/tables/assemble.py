@@ -21,7 +21,7 @@ from nasbase.benchmarks.room import RawRelease, Room
 from nasbase.errors import IncompleteReleaseError, RawDataError
 from nasbase.store.parquet import TableContent, TableWriter
 from nasbase.tables.arrow import arrow_schema
-from nasbase.tables.catalogue import CONFIGURATION_COLUMNS, SCHEMA_VERSION, tables
+from nasbase.tables.catalogue import CONFIGURATION_COLUMNS, SCHEMA_VERSION, SUMMARIES, tables
 from nasbase.tables.derive import (
     changes,
     column_rows,
@@ -33,6 +33,7 @@ from nasbase.tables.derive import (
 )
 from nasbase.tables.runs import DistinctArchitectures, Runs, ranges
 from nasbase.tables.shards import RANKED, subject
+from nasbase.tables.summaries import write_summaries
 
 RANGE_VALUES = 2 << 20
 """Values of trials, curves included, that assembly holds at once: 16 MB of float64."""
@@ -97,6 +98,8 @@ class _Assembly:
     ) -> dict[str, TableContent]:
         with self.stack:
             for name, table in self.tables.items():
+                if name in SUMMARIES:
+                    continue
                 writer = TableWriter(self.out / f"{name}.parquet", table, self._metadata())
                 self.writers[name] = self.stack.enter_context(writer)
             architectures = self._architectures()
@@ -105,7 +108,8 @@ class _Assembly:
             self._trials(architectures, expected)
             self._write_rows("notes", [{"note_id": i, **n} for i, n in enumerate(self.notes)])
         contents = {name: writer.content for name, writer in self.writers.items()}
-        return {name: content for name, content in contents.items() if content is not None}
+        found = {name: content for name, content in contents.items() if content is not None}
+        return found | write_summaries(self.room.name, self.out, self._metadata())
 
     def _metadata(self) -> dict[str, str]:
         return {

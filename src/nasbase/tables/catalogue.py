@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from nasbase.tables.columns import Column, Table, nullable
+from nasbase.tables.columns import Column, Table, Type, nullable
 
 SCHEMA_VERSION = 2
 """Version of the tables' layout; readers refuse artifacts of a version that they do not know."""
@@ -319,6 +319,12 @@ def _seed(benchmark: str) -> Column:
     )
 
 
+def _computed(
+    name: str, type_: Type, meaning: str, *, unit: str = "", null: bool = False
+) -> Column:
+    return Column(name, type_, meaning, unit, origin="computed", nullable=null)
+
+
 def _config_id(benchmark: str) -> tuple[Column, ...]:
     return (_CONFIG_ID,) if benchmark == "nds" else ()
 
@@ -429,6 +435,72 @@ def _means(benchmark: str) -> Table:
 
 
 # ---------------------------------------------------------------------------------------------
+# summaries, computed from means and trials
+
+
+def _best(benchmark: str) -> Table:
+    nds = benchmark == "nds"
+    subject = (_CONFIG_ID, _arch_id(benchmark)) if nds else (_arch_id(benchmark),)
+    seed = "Seed of the run; NULL where run is, and where none was released."
+    return Table(
+        "best",
+        "The ten best networks by each role, schedule and rule. Equal values: the lower id first; "
+        "NaN and NULL have no place.",
+        (
+            _computed("dataset", "string", "Data set as the papers name it, whatever was measured on."),
+            _computed("role", "string", "What the number is for: valid, to choose by; test, to report."),
+            _NUM_EPOCHS,
+            _computed("rule", "string", "mean: mean over the runs; single: the best single run of each network."),
+            _computed("rank", "int8", "Place, from 1."),
+            _computed("measured_on", "string", "Data set whose trainings have the value: `cifar10-valid` for valid on `cifar10`."),
+            _computed("split", "string", "Split whose accuracy the value is."),
+            *subject,
+            _computed("run", "int16", "Run that reached the value; NULL: mean over the runs.", null=True),
+            _computed("seed", "int32", seed, null=True),
+            _computed("n", "int16", "Runs that the value is of.", unit="runs"),
+            _computed("value", "float64", "Accuracy that decides.", unit="%"),
+            _computed("test_acc_pct", "float64", "Mean over the runs of the same network's accuracy in role test on this data set: what a paper reports of the network that it chose. NULL unless every run has it.", unit="%", null=True),
+        ),
+        key=("dataset", "role", "num_epochs", "rule", "rank"),
+        indexes=(("arch_id",),),
+    )  # fmt: skip
+
+
+def _rank_correlation(benchmark: str) -> Table:
+    nds = benchmark == "nds"
+    sides = [
+        column
+        for side in ("x", "y")
+        for column in (
+            _computed(f"{side}_dataset", "string", f"Data set of {side}'s trainings."),
+            _computed(f"{side}_split", "string", f"Split whose accuracy {side} is."),
+            _computed(f"{side}_num_epochs", "int16", f"Schedule of {side}'s trainings.", unit="epochs"),
+            _computed(f"{side}_run", "int16", f"Run of {side}'s trainings; NULL: mean over the runs.", null=True),
+        )
+    ]  # fmt: skip
+    proposer = _computed("proposer", "string", "Search space whose networks are compared.")
+    undefined = "NULL where one side is constant."
+    return Table(
+        "rank_correlation",
+        "How far two accuracies put the same networks in the same order: over all, and over the "
+        "best of them.",
+        (
+            _computed("comparison_id", "int32", "Pair of accuracies, counted from 0.")._replace(origin="identifier"),
+            _computed("top_pct", "int8", "Share of the networks that is compared: the best by y (the full schedule, the other data set, the test split, the later run), at least 2; equal values: the lower id first.", unit="%"),
+            _computed("kind", "string", "What differs: schedules (y: the longer one), datasets, splits (x: valid, y: test; nds: train, test), seeds (two runs of the same training), or proxy (x: valid after a shorter schedule, y: test after the longest)."),
+            *((proposer,) if nds else ()),
+            *sides,
+            _computed("n", "int32", "Networks compared: those of the share that have both accuracies.", unit="networks"),
+            _computed("pearson", "float64", f"Linear correlation. {undefined}", null=True),
+            _computed("spearman", "float64", f"Rank correlation, equal values sharing their mean rank. {undefined}", null=True),
+            _computed("kendall_tau_b", "float64", f"Kendall's rank correlation, corrected for equal values. {undefined}", null=True),
+        ),
+        key=("comparison_id", "top_pct"),
+        indexes=(("kind", "x_dataset", "y_dataset"),),
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------
 # tables that describe
 
 
@@ -515,9 +587,13 @@ COLUMNS_TABLE = Table(
 )
 
 
+SUMMARIES = ("best", "rank_correlation")
+"""Tables that are computed from others when those are finished (`nasbase.tables.summaries`)."""
+
+
 @cache
 def tables(benchmark: str) -> dict[str, Table]:
-    """Every table of one benchmark, by name, in the order in which they are written."""
+    """Every table of one benchmark, by name."""
     if benchmark not in BENCHMARKS:
         raise KeyError(benchmark)
     nds = benchmark == "nds"
@@ -530,6 +606,8 @@ def tables(benchmark: str) -> dict[str, Table]:
         _curves(benchmark),
         *((_iterations(),) if nds else ()),
         _means(benchmark),
+        _best(benchmark),
+        _rank_correlation(benchmark),
         *described,
     )
     return {table.name: table for table in all_tables}

@@ -1,0 +1,141 @@
+"""Accuracies after the last epoch of all networks of a build, as arrays by id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nasbase.store.parquet import open_parquet
+from nasbase.tables.roles import ROLES
+
+NO_SEED = -1
+
+
+class Point(NamedTuple):
+    """What was measured: one number per network.
+
+    ``run`` is None for the mean over the runs.
+    """
+
+    dataset: str
+    split: str
+    num_epochs: int
+    run: int | None = None
+
+
+class Accuracies:
+    """Accuracies of the splits that have a role, read from ``means`` and ``trials``.
+
+    Only the columns that are needed are read, row group by row group. What is held is one float64
+    per network and point: 110 MB for the whole of NAS-Bench-101.
+
+    Attributes
+    ----------
+    subject
+        ``config_id`` for nds, else ``arch_id``: arrays are indexed by it.
+    size
+        Length of the arrays.
+    choosing
+        The role that is not ``test``: ``valid``; nds has no validation split, so ``train``.
+    """
+
+    def __init__(self, benchmark: str, folder: Path) -> None:
+        self.benchmark = benchmark
+        self.subject = "config_id" if benchmark == "nds" else "arch_id"
+        self.choosing = "train" if benchmark == "nds" else "valid"
+        self.splits = tuple(
+            dict.fromkeys(
+                roles[role][1]
+                for roles in ROLES[benchmark].values()
+                for role in (self.choosing, "test")
+            )
+        )
+        self.size = 0
+        self._values: dict[Point, np.ndarray] = {}
+        self._runs: dict[tuple[str, int], np.ndarray] = {}
+        self._seeds: dict[tuple[str, int, int], np.ndarray] = {}
+        self._read_means(folder / "means.parquet")
+        self._read_trials(folder / "trials.parquet")
+
+    # ------------------------------------------------------------------ what is there
+
+    def schedules(self, dataset: str) -> list[int]:
+        """Lengths of the schedules that networks were trained with on a data set."""
+        return sorted(epochs for name, epochs in self._runs if name == dataset)
+
+    def mean(self, dataset: str, split: str, num_epochs: int) -> np.ndarray:
+        """Mean over the runs of each network; NaN where there is none."""
+        return self.at(Point(dataset, split, num_epochs))
+
+    def at(self, point: Point) -> np.ndarray:
+        """Numbers of a point by id; NaN where there is none."""
+        return self._values.get(point, np.full(self.size, np.nan))
+
+    def runs(self, dataset: str, split: str, num_epochs: int) -> list[Point]:
+        """The points of single runs."""
+        found = [p for p in self._values if p[:3] == (dataset, split, num_epochs)]
+        return sorted((p for p in found if p.run is not None), key=lambda p: p.run or 0)
+
+    def count(self, dataset: str, num_epochs: int) -> np.ndarray:
+        """Number of runs of each network; 0 where it was not trained so."""
+        return self._runs.get((dataset, num_epochs), np.zeros(self.size, dtype=np.int16))
+
+    def seed(self, dataset: str, num_epochs: int, run: int, subject: int) -> int | None:
+        """Seed of one run; None where none was released."""
+        seeds = self._seeds.get((dataset, num_epochs, run))
+        return None if seeds is None or seeds[subject] == NO_SEED else int(seeds[subject])
+
+    # ------------------------------------------------------------------ reading
+
+    def _read_means(self, path: Path) -> None:
+        columns = [f"{split}_acc_pct_mean" for split in self.splits]
+        with open_parquet(path) as file:
+            for batch in file.iter_batches(columns=[self.subject]):
+                if batch.num_rows:
+                    self.size = max(self.size, pc.max(batch[self.subject]).as_py() + 1)
+            names = [self.subject, "dataset", "num_epochs", "n", *columns]
+            for batch in file.iter_batches(columns=names):
+                for (dataset, epochs), rows in _parts(batch, ["dataset", "num_epochs"]):
+                    ids = rows[self.subject].to_numpy()
+                    runs = self._array(self._runs, (dataset, epochs), 0, np.int16)
+                    runs[ids] = rows["n"].to_numpy()
+                    for split, column in zip(self.splits, columns, strict=True):
+                        self._put(Point(dataset, split, epochs), ids, rows[column])
+
+    def _read_trials(self, path: Path) -> None:
+        columns = [f"{split}_acc_pct" for split in self.splits]
+        key = ["dataset", "num_epochs", "run"]
+        with open_parquet(path) as file:
+            for batch in file.iter_batches(columns=[self.subject, *key, "seed", *columns]):
+                for (dataset, epochs, run), rows in _parts(batch, key):
+                    ids = rows[self.subject].to_numpy()
+                    if rows["seed"].null_count < rows.num_rows:
+                        seeds = self._array(self._seeds, (dataset, epochs, run), NO_SEED, np.int32)
+                        seeds[ids] = pc.fill_null(rows["seed"], NO_SEED).to_numpy()
+                    for split, column in zip(self.splits, columns, strict=True):
+                        self._put(Point(dataset, split, epochs, run), ids, rows[column])
+
+    def _put(self, point: Point, ids: np.ndarray, values: pa.ChunkedArray) -> None:
+        if values.null_count < len(values):  # most splits exist on some data sets alone
+            array = self._array(self._values, point, np.nan, np.float64)
+            array[ids] = values.to_numpy()  # NULL becomes NaN
+
+    def _array(self, arrays: dict, key: tuple, empty: float, kind: type) -> np.ndarray:
+        if key not in arrays:
+            arrays[key] = np.full(self.size, empty, dtype=kind)
+        return arrays[key]
+
+
+def _parts(batch: pa.RecordBatch, key: list[str]) -> Iterator[tuple[tuple, pa.Table]]:
+    """The rows of a batch by the values of some columns."""
+    table = pa.Table.from_batches([batch])
+    for values in table.select(key).group_by(key).aggregate([]).to_pylist():
+        chosen = pc.equal(table[key[0]], values[key[0]])
+        for name in key[1:]:
+            chosen = pc.and_(chosen, pc.equal(table[name], values[name]))
+        yield tuple(values[name] for name in key), table.filter(chosen)

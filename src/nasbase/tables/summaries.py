@@ -1,0 +1,220 @@
+"""Tables that sum a build up, computed from its finished ``trials`` and ``means``.
+
+`best`: the optimum of every data set, role and schedule, and the test accuracy of the network that
+validation chooses. `rank_correlation`: how far one measurement orders the networks as another does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nasbase.store.parquet import TableContent, TableWriter
+from nasbase.tables.accuracies import Accuracies, Point
+from nasbase.tables.arrow import arrow_schema
+from nasbase.tables.catalogue import SUMMARIES, tables
+from nasbase.tables.roles import ROLES
+from nasbase.tables.statistics import correlations
+
+PLACES = 10
+"""Networks per ranking of ``best``."""
+
+TOP_PCT = (100, 50, 25, 10, 1)
+"""Shares of the networks over which correlations are computed: whole spaces flatter, because bad
+networks are easily told from good ones."""
+
+
+def write_summaries(
+    benchmark: str, folder: Path, metadata: Mapping[str, str]
+) -> dict[str, TableContent]:
+    """Write ``best`` and ``rank_correlation`` of the build whose other tables are in ``folder``.
+
+    Parameters
+    ----------
+    benchmark
+        Name of the benchmark.
+    folder
+        Folder of the Parquet tables; the new ones are put there.
+    metadata
+        What every Parquet file of the build says of it.
+
+    Returns
+    -------
+    dict
+        Rows and content digest per table.
+    """
+    accuracies = Accuracies(benchmark, folder)
+    configurations = _configurations(folder) if benchmark == "nds" else None
+    rows = {
+        "best": best_rows(accuracies, configurations),
+        "rank_correlation": correlation_rows(accuracies, configurations),
+    }
+    contents = {}
+    for name in SUMMARIES:
+        table = tables(benchmark)[name]
+        found = pa.Table.from_pylist(list(rows[name]), schema=arrow_schema(table))
+        order = [(key, "ascending") for key in table.sort_key]
+        with TableWriter(folder / f"{name}.parquet", table, metadata) as writer:
+            writer.write(found.take(pc.sort_indices(found, sort_keys=order)))
+        assert writer.content is not None  # the block ended well  # noqa: S101
+        contents[name] = writer.content
+    return contents
+
+
+def _configurations(folder: Path) -> pa.Table:
+    return pq.read_table(
+        folder / "configurations.parquet", columns=["config_id", "arch_id", "proposer"]
+    )
+
+
+# ---------------------------------------------------------------------------------------------
+# best
+
+
+def best_rows(
+    accuracies: Accuracies, configurations: pa.Table | None = None
+) -> Iterator[dict[str, Any]]:
+    """Rows of ``best``; nds needs its configurations, in order of ``config_id``."""
+    for dataset, roles in ROLES[accuracies.benchmark].items():
+        for role in ("valid", "test"):
+            if role not in roles:
+                continue
+            measured_on, split = roles[role]
+            for num_epochs in accuracies.schedules(measured_on):
+                test = accuracies.mean(*roles["test"], num_epochs)
+                for rule, place in _places(accuracies, measured_on, split, num_epochs):
+                    subject = place[accuracies.subject]
+                    if configurations is not None:
+                        place["arch_id"] = configurations["arch_id"][subject].as_py()
+                    yield {
+                        "dataset": dataset,
+                        "role": role,
+                        "num_epochs": num_epochs,
+                        "rule": rule,
+                        "measured_on": measured_on,
+                        "split": split,
+                        "test_acc_pct": _known(test[subject]),
+                        **place,
+                    }
+
+
+def _places(
+    accuracies: Accuracies, dataset: str, split: str, num_epochs: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rule and network of each place, by both rules."""
+    mean = accuracies.mean(dataset, split, num_epochs)
+    count = accuracies.count(dataset, num_epochs)
+    for rank, i in enumerate(highest(mean)[:PLACES], start=1):
+        found = {"rank": rank, accuracies.subject: int(i), "value": float(mean[i])}
+        yield "mean", found | {"n": int(count[i])}
+    points = accuracies.runs(dataset, split, num_epochs)
+    if not points:
+        return
+    runs = np.array([accuracies.at(point) for point in points])
+    number = np.argmax(np.where(np.isnan(runs), -np.inf, runs), axis=0)  # the first of equal ones
+    single = np.take_along_axis(runs, number[None], axis=0)[0]
+    for rank, i in enumerate(highest(single)[:PLACES], start=1):
+        run = points[number[i]].run
+        assert run is not None  # noqa: S101
+        found = {"rank": rank, accuracies.subject: int(i), "value": float(single[i])}
+        seed = accuracies.seed(dataset, num_epochs, run, int(i))
+        yield "single", found | {"n": 1, "run": run, "seed": seed}
+
+
+def highest(values: np.ndarray) -> np.ndarray:
+    """Positions of the numbers, the highest first, equal ones in order; NaN is left out."""
+    known = np.flatnonzero(~np.isnan(values))
+    return known[np.argsort(-values[known], kind="stable")]
+
+
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)
+
+
+# ---------------------------------------------------------------------------------------------
+# rank correlation
+
+
+def correlation_rows(
+    accuracies: Accuracies, configurations: pa.Table | None = None
+) -> Iterator[dict[str, Any]]:
+    """Rows of ``rank_correlation``.
+
+    NDS compares within each proposer: its configurations have one data set and one schedule each,
+    so that only splits and runs can be compared.
+    """
+    number = 0
+    for kind, x, y in comparisons(accuracies):
+        first, second = accuracies.at(x), accuracies.at(y)
+        both = ~np.isnan(first) & ~np.isnan(second)
+        for proposer, ids in _families(accuracies, configurations):
+            chosen = ids[both[ids]]
+            if len(chosen) < 2:
+                continue
+            for top_pct, row in _shares(first[chosen], second[chosen]):
+                yield {
+                    "comparison_id": number,
+                    "kind": kind,
+                    "top_pct": top_pct,
+                    **({} if proposer is None else {"proposer": proposer}),
+                    **{f"x_{name}": value for name, value in x._asdict().items()},
+                    **{f"y_{name}": value for name, value in y._asdict().items()},
+                    **row,
+                }
+            number += 1
+
+
+def comparisons(accuracies: Accuracies) -> Iterator[tuple[str, Point, Point]]:
+    """What is compared with what: kind, x and y."""
+    roles = ROLES[accuracies.benchmark]
+    choosing = accuracies.choosing
+    measured = {
+        role: list(dict.fromkeys(by_role[role] for by_role in roles.values()))
+        for role in (choosing, "test")
+    }
+    everywhere = list(dict.fromkeys([*measured[choosing], *measured["test"]]))
+    for where in everywhere:
+        for short, long in combinations(accuracies.schedules(where[0]), 2):
+            yield "schedules", Point(*where, short), Point(*where, long)
+    for places in measured.values():
+        for one, other in combinations(places, 2):
+            for epochs in accuracies.schedules(one[0]):
+                yield "datasets", Point(*one, epochs), Point(*other, epochs)
+    for by_role in roles.values():
+        for epochs in accuracies.schedules(by_role["test"][0]):
+            yield "splits", Point(*by_role[choosing], epochs), Point(*by_role["test"], epochs)
+    for where in everywhere:
+        for epochs in accuracies.schedules(where[0]):
+            for one_run, other_run in combinations(accuracies.runs(*where, epochs), 2):
+                yield "seeds", one_run, other_run
+    for by_role in roles.values():
+        *short_ones, longest = accuracies.schedules(by_role["test"][0]) or [0]
+        for epochs in short_ones:
+            yield "proxy", Point(*by_role[choosing], epochs), Point(*by_role["test"], longest)
+
+
+def _families(
+    accuracies: Accuracies, configurations: pa.Table | None
+) -> Iterator[tuple[str | None, np.ndarray]]:
+    """Networks that are compared with each other, by id."""
+    if configurations is None:
+        yield None, np.arange(accuracies.size)
+        return
+    for proposer in sorted(pc.unique(configurations["proposer"]).to_pylist()):
+        own = configurations.filter(pc.equal(configurations["proposer"], proposer))
+        yield proposer, own["config_id"].to_numpy()
+
+
+def _shares(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
+    order = highest(y)
+    for top_pct in TOP_PCT:
+        best = order[: max(2, round(len(order) * top_pct / 100))]
+        found = correlations(x[best], y[best])
+        yield top_pct, {"n": len(best)} | {k: _known(v) for k, v in found._asdict().items()}
