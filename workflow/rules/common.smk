@@ -150,6 +150,8 @@ def checking_code(wildcards):
     """What judges artifacts."""
     return code(
         "checks/*.py",
+        "checks/figures/*.py",
+        "checks/figures/*.yaml",
         "benchmarks/reread.py",
         *[
             pattern.replace("*.py", module)

@@ -17,11 +17,17 @@ Severity = Literal["error", "warning"]
 
 @dataclass(slots=True)
 class Outcome:
-    """What a check found: how many things it looked at, how many failed, and a few of them."""
+    """What a check found: how many things it looked at, how many failed, and a few of them.
+
+    ``not_applicable`` says why a check has nothing to look at in this build; ``facts`` are further
+    entries of its record, such as ``found`` and ``expected``.
+    """
 
     checked: int = 0
     failed: int = 0
     examples: list[str] = field(default_factory=list)
+    not_applicable: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
 
     MAX_EXAMPLES = 5
 
@@ -98,10 +104,15 @@ class Check:
         """Run the check; a plain record of what it found."""
         outcome = Outcome()
         self.run(artifacts, outcome)
+        found = asdict(outcome)
+        facts = found.pop("facts")
+        if outcome.not_applicable is None:
+            del found["not_applicable"]
         return {
+            **facts,
             "id": self.id,
             "claim": self.claim,
             "severity": self.severity,
             "passed": outcome.failed == 0,
-            **asdict(outcome),
+            **found,
         }

@@ -10,6 +10,7 @@ from typing import Any
 from nasbase.benchmarks import room_of
 from nasbase.benchmarks.room import RawRelease
 from nasbase.checks.check import Artifacts, Check
+from nasbase.checks.figures import figure_checks
 from nasbase.checks.forms import form_checks
 from nasbase.checks.generic import generic_checks
 from nasbase.checks.raw import Extent, raw_checks
@@ -21,11 +22,12 @@ logger = logging.getLogger(__name__)
 
 
 def checks_of(artifacts: Artifacts) -> list[Check]:
-    """Every check of a build: of all benchmarks, of its forms, and of its room."""
+    """Every check of a build: of all benchmarks, its forms, its room, and published figures."""
     return [
         *generic_checks(artifacts.benchmark),
         *form_checks(artifacts.forms),
         *room_of(artifacts.benchmark).checks(),
+        *figure_checks(artifacts),
     ]
 
 
