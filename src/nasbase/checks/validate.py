@@ -14,6 +14,7 @@ from nasbase.checks.figures import figure_checks
 from nasbase.checks.forms import form_checks
 from nasbase.checks.generic import generic_checks
 from nasbase.checks.raw import Extent, raw_checks
+from nasbase.checks.summaries import summary_checks
 from nasbase.errors import CheckFailedError
 from nasbase.staging import staged_file
 from nasbase.store.build import read_build
@@ -25,6 +26,7 @@ def checks_of(artifacts: Artifacts) -> list[Check]:
     """Every check of a build: of all benchmarks, its forms, its room, and published figures."""
     return [
         *generic_checks(artifacts.benchmark),
+        *summary_checks(),
         *form_checks(artifacts.forms),
         *room_of(artifacts.benchmark).checks(),
         *figure_checks(artifacts),
