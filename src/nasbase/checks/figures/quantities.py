@@ -141,13 +141,6 @@ def _lists(table: pa.Table, columns: list[str]) -> list[list]:
     return [[row[name] for name in columns] for row in table.to_pylist()]
 
 
-@quantity
-def cost_of(numbers: Numbers, arch: int | str, dataset: str, column: str) -> int:
-    """Computed size of one network."""
-    found = numbers.read("costs", [column], arch_id=numbers.arch_id(arch), dataset=dataset)
-    return found[column][0].as_py()
-
-
 # ---------------------------------------------------------------------------------------------
 # distributions
 
