@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-# The generators of releases and the steps of a build stand beside the tests of the workflow.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
+# The generators of releases and the steps of a build stand beside the tests of the workflow, tables
+# written by hand beside the unit tests.
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / ring) for ring in ("workflow", "unit")]
 
 REQUIREMENTS = ("nni==3.0", "peewee<4", "tqdm")  # NNI 3.0 cannot be imported beside peewee 4
 
