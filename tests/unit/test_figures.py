@@ -18,7 +18,7 @@ from nasbase.benchmarks.nb101 import space
 from nasbase.checks import figures as package
 from nasbase.checks.check import Artifacts
 from nasbase.checks.figures import figure_checks
-from nasbase.checks.figures.numbers import NotComparableError, Numbers
+from nasbase.checks.figures.numbers import NoNumberError, NotComparableError, Numbers
 from nasbase.checks.figures.published import Figure, agrees, figures
 from nasbase.checks.figures.quantities import QUANTITIES, _labelled, _points
 from nasbase.tables.catalogue import tables
@@ -152,12 +152,22 @@ def test_a_figure_of_something_else(monkeypatch, two_cells, build, reason):
     assert "found" not in record
 
 
-def test_a_figure_that_cannot_be_compared(monkeypatch, two_cells):
+def test_a_number_that_a_whole_release_has_is_missing(monkeypatch, two_cells):
     accuracy_tables(two_cells, "nb101", [{"arch_id": 0, "dataset": "cifar10", "num_epochs": 4}])
     figure = figure_of(quantity="median", of={"where": ["cifar10", "test", 108]})
     record = run(monkeypatch, two_cells, figure)
-    assert record["not_applicable"] == "This build holds no such number."
+    assert (record["passed"], record["found"], record["checked"]) == (False, None, 1)
+    assert record["examples"] == ["found nothing, published 2 (Somebody)"]
+
+
+def test_a_figure_that_cannot_be_compared(monkeypatch, two_cells):
+    runs = [{"arch_id": 0, "dataset": "cifar10", "num_epochs": 4, "run": run} for run in range(2)]
+    accuracy_tables(two_cells, "nb101", runs)
+    figure = figure_of(quantity="mean_of_all", of={"where": ["cifar10", "test", 4]})
+    record = run(monkeypatch, two_cells, figure)
+    assert "several runs" in record["not_applicable"]
     assert (record["passed"], record["checked"]) == (True, 0)
+    assert "found" not in record
 
 
 # ---------------------------------------------------------------------------------------------
@@ -307,24 +317,28 @@ def test_deviations(tmp_path):
     assert QUANTITIES["trainings_of_unequal_time"](numbers, num_epochs=200) == 1
 
 
-REFUSED = [
-    ("mean_of_all", {"where": TEST}, "several runs"),
-    ("best_mean", {"where": [C10, "x_valid", 200]}, "no such number"),
-    ("best_run", {"where": [C10, "x_valid", 200]}, "no such number"),
-    ("percent_above", {"where": [C10, "ori_test", 90], "above": 1}, "no such number"),
-    ("median_deviation", {"where": TEST, "runs": 3}, "No network has 3 runs"),
+NOT_THERE = [
+    ("best_mean", {"where": [C10, "x_valid", 200]}, "nothing"),
+    ("best_run", {"where": [C10, "x_valid", 200]}, "nothing"),
+    ("percent_above", {"where": [C10, "ori_test", 90], "above": 1}, "nothing"),
+    ("median_deviation", {"where": TEST, "runs": 3}, "no network with 3 runs"),
     (
         "rank_correlation",
         {"statistic": "spearman", "kind": "seeds", "x": [*TEST, 0], "y": [*TEST, 2]},
-        "does not compare",
+        "no such comparison",
     ),
 ]
 
 
-@pytest.mark.parametrize(("name", "of", "reason"), REFUSED)
+@pytest.mark.parametrize(("name", "of", "reason"), NOT_THERE)
 def test_quantities_that_a_build_does_not_have(tss, name, of, reason):
-    with pytest.raises(NotComparableError, match=reason):
+    with pytest.raises(NoNumberError, match=reason):
         QUANTITIES[name](tss, **of)
+
+
+def test_a_mean_of_runs_drawn_at_random_cannot_be_compared(tss):
+    with pytest.raises(NotComparableError, match="several runs"):
+        QUANTITIES["mean_of_all"](tss, where=TEST)
 
 
 # NAS-Bench-101 ----------------------------------------------------------------------------------
@@ -394,7 +408,7 @@ def test_quantities_of_nb101(nb101):
     assert ask["points_of"](**half) == [[74.0], [75.0], [76.0]]
     assert ask["points_of"](**half, run=1) == [[75.0]]
     assert ask["mean_of"](arch="h0", where=where) == 95.0
-    with pytest.raises(NotComparableError, match="no cell h9"):
+    with pytest.raises(NoNumberError, match="no cell h9"):
         ask["mean_of"](arch="h9", where=where)
     assert ask["labelled_cells_of_best"](where=where) == 2  # the two inner vertices exchanged
     # Two standard errors are 2 / sqrt(3) = 1.15 percent: the second cell is near, the third not.
@@ -510,7 +524,7 @@ def test_quantities_of_nds(nds):
         94.0,
         None,
     ]
-    with pytest.raises(NotComparableError, match="no training 9"):
+    with pytest.raises(NoNumberError, match="no training 9"):
         ask["job_curve"](file="A.json", position=9, column="test_acc_pct", epochs=[])
     assert ask["stage_settings"](proposer="vanilla", dataset=C10) == 2  # (2, 8) and (3, 8)
     assert ask["stage_settings"](proposer="resnet", dataset=C10) == 1

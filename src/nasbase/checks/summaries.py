@@ -22,7 +22,7 @@ SHARES = (1, 10, 25, 50, 100)
 TOLERANCE = 1e-9
 NULL = -1
 
-SAMPLED_NETWORKS = 1_000_000
+SAMPLED_NETWORKS = 600_000
 """Networks in the cells of ``rank_correlation`` that are computed again; in a small build: all."""
 
 BLOCK = 2048

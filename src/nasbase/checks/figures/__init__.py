@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from nasbase.checks.check import Artifacts, Check, Outcome
-from nasbase.checks.figures.numbers import NotComparableError, Numbers
+from nasbase.checks.figures.numbers import NoNumberError, NotComparableError, Numbers
 from nasbase.checks.figures.published import Figure, agrees, figures
 from nasbase.checks.figures.quantities import QUANTITIES
 
@@ -49,10 +49,13 @@ def _compare(artifacts: Artifacts, outcome: Outcome, *, figure: Figure, numbers:
     except NotComparableError as error:
         outcome.not_applicable = str(error)
         return
+    except NoNumberError as error:  # a release that is whole has it
+        outcome.facts["found"] = None
+        outcome.count(1, [_differs(error, figure)])
+        return
     outcome.facts["found"] = found
-    outcome.count(
-        1, [] if agrees(found, figure.expected, figure.tolerance) else [_differs(found, figure)]
-    )
+    right = agrees(found, figure.expected, figure.tolerance)
+    outcome.count(1, [] if right else [_differs(found, figure)])
 
 
 def _differs(found: Any, figure: Figure) -> str:

@@ -15,7 +15,11 @@ from nasbase.tables.accuracies import Accuracies
 
 
 class NotComparableError(Exception):
-    """A figure cannot be compared with this build, for a reason that is no mistake of the build."""
+    """A figure says nothing of this build, for a reason that is no mistake of the build."""
+
+
+class NoNumberError(Exception):
+    """The build does not hold a number that the release has."""
 
 
 class Numbers:
@@ -45,7 +49,7 @@ class Numbers:
             return architecture
         found = self.read("architectures", ["arch_id"], hash=architecture)
         if found.num_rows != 1:
-            raise NotComparableError(f"The build holds no cell {architecture}.")
+            raise NoNumberError(f"no cell {architecture}")
         return found["arch_id"][0].as_py()
 
     def costs(self, dataset: str, column: str) -> np.ndarray:

@@ -15,16 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nasbase.checks.figures.numbers import NotComparableError, Numbers, by_id
+from nasbase.checks.figures.numbers import NoNumberError, NotComparableError, Numbers, by_id
 from nasbase.tables.statistics import non_dominated
 from nasbase.tables.summaries import highest
 
 Quantity = Callable[..., Any]
 QUANTITIES: dict[str, Quantity] = {}
 """The functions of this module, by the name that `published.yaml` uses."""
-
-
-NOTHING = "This build holds no such number."
 
 
 def quantity(function: Quantity) -> Quantity:
@@ -91,14 +88,14 @@ def best_run(numbers: Numbers, where: list) -> list:
     """Highest value of a single run, and the network's id."""
     points = numbers.accuracies.runs(*where)
     if not points:
-        raise NotComparableError(NOTHING)
+        raise NoNumberError("nothing")
     return _first(np.fmax.reduce([numbers.accuracies.at(point) for point in points]))
 
 
 def _first(values: np.ndarray) -> list:
     order = highest(values)
     if not len(order):
-        raise NotComparableError(NOTHING)
+        raise NoNumberError("nothing")
     return [float(values[order[0]]), int(order[0])]
 
 
@@ -183,7 +180,7 @@ def median(numbers: Numbers, where: list) -> float:
 def _known(values: np.ndarray) -> np.ndarray:
     known = values[~np.isnan(values)]
     if not len(known):
-        raise NotComparableError(NOTHING)
+        raise NoNumberError("nothing")
     return known
 
 
@@ -201,7 +198,7 @@ def median_deviation(numbers: Numbers, where: list, runs: int) -> float:
     name = f"{split}_acc_pct_sd"
     found = numbers.read("means", [name], dataset=dataset, num_epochs=num_epochs, n=runs)
     if not found.num_rows:
-        raise NotComparableError(f"No network has {runs} runs.")
+        raise NoNumberError(f"no network with {runs} runs")
     return float(np.median(found[name].to_numpy()))
 
 
@@ -242,7 +239,7 @@ def rank_correlation(
     for row in found.to_pylist():
         if [row[run] for run in runs] == [(*x, None)[3], (*y, None)[3]]:
             return row[statistic]
-    raise NotComparableError("The table rank_correlation does not compare these.")
+    raise NoNumberError("no such comparison")
 
 
 # ---------------------------------------------------------------------------------------------
@@ -353,7 +350,7 @@ def _near_best(numbers: Numbers, where: list) -> list[int]:
         "means", ["n", f"{split}_acc_pct_sd"], arch_id=best, dataset=dataset, num_epochs=num_epochs
     ).to_pylist()[0]
     if row["n"] < 2:
-        raise NotComparableError("The best cell has one run.")
+        raise NoNumberError("one run of the best cell")
     error = row[f"{split}_acc_pct_sd"] / np.sqrt(row["n"])
     return np.flatnonzero(mean >= mean[best] - 2 * error).tolist()
 
@@ -462,7 +459,7 @@ def job_curve(numbers: Numbers, file: str, position: int, column: str, epochs: l
     """The highest value of one training's curve, then those of some epochs."""
     trial = numbers.read("trials", ["trial_id"], source_file=file, source_pos=position)
     if not trial.num_rows:
-        raise NotComparableError(f"{file} has no training {position}.")
+        raise NoNumberError(f"no training {position} in {file}")
     points = numbers.read("curves", ["epoch", column], trial_id=trial["trial_id"][0].as_py())
     by_epoch = dict(zip(points["epoch"].to_pylist(), points[column].to_pylist(), strict=True))
     return [pc.max(points[column]).as_py(), *(by_epoch.get(epoch) for epoch in epochs)]
