@@ -23,8 +23,9 @@ TOLERANCE = 1e-9
 NULL = -1
 
 SAMPLED_NETWORKS, SAMPLED_CELLS = 600_000, 400
-"""How many cells of ``rank_correlation`` are computed again, and of how many networks together; in a
-small build these are all."""
+"""Bounds of what is computed again of ``rank_correlation``: cells, and networks in all of them.
+
+A small build is below them: all its cells are."""
 
 BLOCK = 2048
 
