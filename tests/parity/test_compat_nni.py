@@ -39,6 +39,7 @@ from nasbase.cli import main
 from nasbase.compat.nni import NniWarning, notices, utils
 from nasbase.errors import ArtifactError
 from nasbase.store.install import write_catalog
+from nasbase.tables.catalogue import SCHEMA_VERSION
 
 ASKED = Path(__file__).with_name("nni_asked.py")
 TUTORIAL = Path(__file__).with_name("nni_tutorial.txt")
@@ -438,7 +439,7 @@ def test_a_folder_of_ones_own_comes_first(samples, monkeypatch, unbound, tmp_pat
         assert utils._find("nds") == (tmp_path / name, None)
         (tmp_path / name).unlink()
     found, version = utils._find("nds")
-    assert (found, version.startswith("sample+s1.")) == (source, True)
+    assert (found, version.startswith(f"sample+s{SCHEMA_VERSION}.")) == (source, True)
     monkeypatch.setitem(utils.DB_URLS, "nds", "https://x/nds-mine.db")  # as for NNI itself
     shutil.copy(source, tmp_path / "nds-mine.db")
     assert utils._find("nds") == (tmp_path / "nds-mine.db", None)
@@ -469,7 +470,9 @@ def test_another_file(samples, monkeypatch, unbound, tmp_path, kind):
         home = tmp_path / "results"
         shutil.copytree(samples, home)
         catalog = json.loads((home / "catalog.json").read_text())
-        catalog["benchmarks"]["nb101"]["releases"]["sample"]["version"] = "sample+s1.00000000"
+        catalog["benchmarks"]["nb101"]["releases"]["sample"]["version"] = (
+            f"sample+s{SCHEMA_VERSION}.00000000"
+        )
         (home / "catalog.json").write_text(json.dumps(catalog))
         monkeypatch.setenv("NASBASE_HOME", str(home))
     else:

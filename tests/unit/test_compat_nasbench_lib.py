@@ -18,6 +18,7 @@ from nasbase.benchmarks.nb101 import space
 from nasbase.compat.nasbench import api, release
 from nasbase.compat.nasbench.lib import config, graph_util, model_spec
 from nasbase.errors import ArtifactError
+from nasbase.tables.catalogue import SCHEMA_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 OPS = ["conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3"]
@@ -250,10 +251,10 @@ def write_build(home, name="full", raw="nasbench_full.tfrecord", size=5, benchma
         "nasbase": "0",
         "partial": True,
         "release": name,
-        "schema": 1,
+        "schema": SCHEMA_VERSION,
         "synthetic": False,
         "tables": {"architectures": {"rows": 1}},
-        "version": f"{name}+s1.00000000",
+        "version": f"{name}+s{SCHEMA_VERSION}.00000000",
         "raw": [{"file": raw, "bytes": size}],
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -335,7 +335,8 @@ def test_a_good_build_passes(build):
     assert {what: record["examples"] for what, record in records.items()} == {
         what: [] for what in records
     }
-    assert all(record["checked"] > 0 for record in records.values())
+    idle = {what for what, record in records.items() if not record["checked"]}
+    assert idle <= {f"{name}.classes", "classes"}  # counted in whole spaces only
     artifacts = Artifacts(name, "sample", folder, partial=True, synthetic=True)
     for check in generic_checks(name):
         assert check.report(artifacts)["passed"], check.id

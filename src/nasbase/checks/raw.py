@@ -200,7 +200,10 @@ def _rows(artifacts: Artifacts, table: str, key: str, ids: Sequence[int]) -> Row
     with artifacts.parquet(table) as file:
         column = file.schema_arrow.names.index(key)
         for group in range(file.num_row_groups):
-            statistics = file.metadata.row_group(group).column(column).statistics
+            described = file.metadata.row_group(group)
+            if not described.num_rows:
+                continue
+            statistics = described.column(column).statistics
             low, high = np.searchsorted(wanted, (statistics.min, statistics.max + 1))
             if low < high:
                 rows = file.read_row_group(group)

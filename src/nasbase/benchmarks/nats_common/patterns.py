@@ -124,15 +124,18 @@ def _presence(
 ) -> None:
     with artifacts.parquet("trials") as file:
         finals = [f"{split}_acc_pct" for split in _SPLITS]
-        trials = file.read(["num_epochs", "dataset", *finals])
-    counts = {name: np.zeros(trials.num_rows, np.int32) for name in finals}
+        trials = file.read(["trial_id", "num_epochs", "dataset", *finals])
+    trial = trials["trial_id"].to_numpy()
+    most = int(trial.max(initial=-1)) + 1
+    points = {name: np.zeros(most, np.int64) for name in finals}
     path = artifacts.folder / "curves.parquet"
     for batch in read_batches(path, columns=["trial_id", *finals]):
         ids = batch["trial_id"].to_numpy()
-        low = int(ids[0])
+        known = ids < most  # curves of a trial that is none are another check's
         for name in finals:
-            here = np.bincount(ids[np.asarray(batch[name].is_valid())] - low)
-            counts[name][low : low + len(here)] += here.astype(np.int32)
+            here = ids[known & np.asarray(batch[name].is_valid())]
+            np.add.at(points[name], here, 1)
+    counts = {name: points[name][trial] for name in finals}
     epochs = trials["num_epochs"].to_numpy()
     for dataset in DATASETS:
         mine = np.asarray(pc.equal(trials["dataset"], dataset))
@@ -147,7 +150,10 @@ def _presence(
             bad = np.flatnonzero(mine & ~good)
             outcome.count(
                 int(mine.sum()),
-                [f"trial {i}: {split} at {counts[name][i]} of {epochs[i]} epochs" for i in bad[:5]],
+                [
+                    f"trial {trial[i]}: {split} at {counts[name][i]} of {epochs[i]} epochs"
+                    for i in bad[:5]
+                ],
                 failed=len(bad),
             )
 
