@@ -1,0 +1,69 @@
+"""`nasbase diff`: what differs between two releases or builds."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from nasbase.cli import output
+from nasbase.environment import find_home
+from nasbase.errors import NasbaseError
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "diff",
+        help="compare two releases or builds, row by row and number by number",
+        description="Architectures and trainings added, removed and changed between two builds, "
+        "matched by what they name (hash, string, specification; data set, schedule, seed). "
+        "Exit status: 0 the same rows and numbers (wherever they come from), 1 they differ, "
+        "2 they cannot be compared.",
+        epilog="example: nasbase diff nb201@1.0 nb201@1.1 --html changes.html",
+    )
+    for side in "ab":
+        parser.add_argument(
+            side,
+            metavar=side.upper(),
+            help="an installed build (nb201, nb201@1.0) or a folder of Parquet tables",
+        )
+    parser.add_argument("--home", type=Path, help="folder of builds, for names")
+    parser.add_argument(
+        "--json", dest="form", action="store_const", const="json", default="text", help="print JSON"
+    )
+    parser.add_argument("--html", type=Path, metavar="PAGE", help="write a page as well")
+    parser.set_defaults(run=_diff)
+
+
+def _diff(given: argparse.Namespace) -> int:
+    try:
+        return _compare(given)
+    except NasbaseError as error:  # as diff(1): 1 says that they differ, 2 that something is wrong
+        print(f"nasbase: {error}", file=sys.stderr)
+        return 2
+
+
+def _compare(given: argparse.Namespace) -> int:
+    from nasbase.diff import diff
+    from nasbase.diff.sides import open_side
+    from nasbase.diff.text import as_text
+
+    home = find_home(given.home)
+    a, b = open_side(given.a, home), open_side(given.b, home)
+    found = diff(a, b)
+    if given.html:
+        from nasbase.report.changes import changes_page
+        from nasbase.staging import staged_file
+
+        with staged_file(given.html) as temporary:
+            temporary.write_text(changes_page(found))
+    output.show(
+        given.form,
+        f"{a.label} -> {b.label}",
+        synthetic=a.build.synthetic or b.build.synthetic,
+        text=as_text(found),
+        data=found.to_dict(),
+    )
+    return 0 if found.same else 1
