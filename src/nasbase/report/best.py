@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nasbase.report.cells import draw
-from nasbase.report.data import Installed, Setting
+from nasbase.report.data import Installed, Setting, full_settings
 from nasbase.report.html import copyable, details, table
 
 ROWS = 5
@@ -20,18 +20,10 @@ def _top(values: np.ndarray, count: int) -> np.ndarray:
     return order[: min(count, int(np.isfinite(values).sum()))]
 
 
-def full_settings(build: Installed) -> list[Setting]:
-    """The longest schedule of each data set and family."""
-    longest: dict[tuple[str, str], Setting] = {}
-    for setting in build.settings:
-        longest.setdefault((setting.dataset, setting.family), setting)
-    return list(longest.values())
-
-
 def best_tables(build: Installed) -> str:
     """The best by every split that is evaluated, per data set, at the longest schedule."""
     parts = []
-    for number, setting in enumerate(full_settings(build)):
+    for number, setting in enumerate(full_settings(build.settings)):
         made = "".join(
             _table(build, setting, split)
             for split in build.splits
@@ -75,7 +67,7 @@ def _table(build: Installed, setting: Setting, split: str) -> str:
 def best_cells(build: Installed) -> str:
     """Pictures of the best by validation and by test accuracy of each data set and family."""
     shown: dict[int, tuple[dict[str, Any], list[str]]] = {}
-    for setting in full_settings(build):
+    for setting in full_settings(build.settings):
         for role in ("valid", "test"):
             found = build.by_role(setting, role)
             if found is None or not np.isfinite(found[1]).any():

@@ -23,10 +23,10 @@ def build_page(build: Installed) -> str:
     sections = {
         "source": "Source",
         "content": "Content",
-        "checks": "Checks",
-        "notes": "Notes",
         "pictures": "Pictures",
         "best": "Best architectures",
+        "checks": "Checks",
+        "notes": "Notes",
     }
     navigation = "".join(f'<a href="#{name}">{text}</a>' for name, text in sections.items())
     body = [
@@ -35,10 +35,10 @@ def build_page(build: Installed) -> str:
         f'<nav><a href="index.html">All builds</a>{navigation}</nav>',
         section("source", "Source", citation(build), _provenance(build)),
         section("content", "Content", _trainings(build), _tables(build)),
+        section("pictures", "Pictures", f'<div class="figures">{pictures}</div>'),
+        section("best", "Best architectures", best_cells(build), best_tables(build)),
         section("checks", "Checks", checks_summary(build), _checks(build)),
         section("notes", "Notes", _notes(build)),
-        section("pictures", "Pictures", pictures),
-        section("best", "Best architectures", best_cells(build), best_tables(build)),
         figures_script(figures, build.label),
     ]
     return page(title, body, synthetic=build.synthetic, scripts=[program])

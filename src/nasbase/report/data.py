@@ -262,6 +262,14 @@ class Installed:
         return None
 
 
+def full_settings(settings: Sequence[Setting]) -> list[Setting]:
+    """The longest schedule of each data set and family."""
+    longest: dict[tuple[str, str], Setting] = {}
+    for setting in settings:  # the longest schedule of a data set comes first
+        longest.setdefault((setting.dataset, setting.family), setting)
+    return list(longest.values())
+
+
 def _float(column: pa.ChunkedArray) -> np.ndarray:
     """float64 with NaN for NULL."""
     return np.asarray(pc.fill_null(column.cast(pa.float64()), np.nan))

@@ -129,7 +129,8 @@ def cumulative(build: Installed) -> Figure | None:
         return None
     colour = colour_of_split(build.splits)
     if by_family:
-        colour = {"field": "family", "type": "nominal", "title": None, "scale": {"scheme": "tableau20"}}
+        colour = {"field": "family", "type": "nominal", "title": None}
+        colour |= {"scale": {"scheme": "tableau20"}, "legend": {"columns": 3}}
         # What is reported is test accuracy: it is what a reader sees first.
         pages.sort(key=lambda page: not page.endswith("test"))
     legend = {"type": "point", "fields": ["family" if by_family else "split"]}
@@ -203,8 +204,10 @@ def _size_figure(
             points.append(labelled({"x": x, "y": y, "id": ids}, setting=setting.label))
     if not fronts:
         return None
-    x_axis = quantity("x", SIZES[name], axis={"format": "~s", "labelOverlap": True})
-    x_axis["scale"] |= {"type": "log"} if log else {}
+    form = "~g" if name.endswith("_s_mean") else "~s"  # no m for milli: it reads as minutes
+    x_axis = quantity("x", SIZES[name], axis={"format": form, "labelOverlap": True})
+    if log:
+        x_axis["scale"] = {"type": "log", "nice": False}
     y_axis = quantity("y", "test accuracy (%)")
     both = {"x": x_axis, "y": y_axis}
     layers = []
@@ -344,6 +347,7 @@ def noise(build: Installed) -> Figure | None:
             spread = spread[np.isfinite(spread)]
             if len(spread):
                 x, p = ecdf(spread)
+                x, p = x[x > 0], p[x > 0]  # the axis is logarithmic: a few runs are all wrong
                 parts.append(labelled({"sd": x, "p": p}, setting=setting.label, split=split))
                 settings.append(setting.label)
     if not parts:
@@ -356,7 +360,12 @@ def noise(build: Installed) -> Figure | None:
         "transform": [chosen("setting")],
         "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5},
         "encoding": {
-            "x": quantity("sd", "standard deviation over runs (percentage points)"),
+            "x": {
+                "field": "sd",
+                "type": "quantitative",
+                "title": "standard deviation over runs (percentage points)",
+                "scale": {"type": "log", "nice": False},
+            },
             "y": share("p", "share of networks with at most this"),
             "color": colour_of_split(build.splits),
             "tooltip": told("split", sd=".3f", p=".1%"),
@@ -365,7 +374,8 @@ def noise(build: Installed) -> Figure | None:
     return Figure(
         "noise",
         "Noise of training",
-        "Sample standard deviation (n - 1) over the runs of each network that has several.",
+        "Sample standard deviation (n - 1) over the runs of each network that has several; the axis "
+        "is logarithmic.",
         spec,
         {"rows": stacked(parts)},
     )

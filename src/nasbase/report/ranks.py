@@ -10,7 +10,7 @@ import numpy as np
 
 from nasbase.query.statistics import kendall_tau_b, spearman
 from nasbase.query.vocabulary import ROLES
-from nasbase.report.data import Installed, Setting
+from nasbase.report.data import Installed, Setting, full_settings
 from nasbase.report.numbers import packed
 from nasbase.report.vega import Figure, choice, chosen, picker, told
 
@@ -85,7 +85,7 @@ def matrix(build: Installed) -> Figure | None:
     axis = {"type": "nominal", "sort": names}
     spec = {
         "width": "container",
-        "height": {"step": 20},
+        "height": 60 + 16 * len(names),
         "params": [
             choice("top", "networks", tops),
             picker("statistic", "correlation", ["kendall", "spearman"]),
@@ -146,7 +146,7 @@ def _rankings(build: Installed) -> Iterator[Ranking]:
             if found is not None and where not in known and np.isfinite(found[1]).any():
                 known.add(where)
                 name = f"{setting.dataset} {role}, {setting.num_epochs}"
-                yield Ranking(name, build.arch_ids(setting.ids), found[1])
+                yield Ranking(name, setting.ids, found[1])
 
 
 # ---------------------------------------------------------------------------------------------
@@ -157,8 +157,7 @@ def pairs(build: Installed) -> Figure | None:
     """Correlation against the part of the networks, for pairs that differ in one thing."""
     rows = []
     largest = []
-    for kind, score, against in _pairs(build):
-        name = f"{score.name} / {against.name}"
+    for kind, name, score, against in _pairs(build):
         rows += [(kind, name, agreement) for agreement in agreements(score, against)]
         largest += [score, against]
     if not rows:
@@ -209,58 +208,50 @@ def pairs(build: Installed) -> Figure | None:
     )
 
 
-def _pairs(build: Installed) -> Iterator[tuple[str, Ranking, Ranking]]:
-    """Kind of the pair, and the two rankings."""
-    longest: dict[tuple[str, str], Setting] = {}
-    for setting in build.settings:  # of one data set, the longest schedule comes first
-        longest.setdefault((setting.dataset, setting.family), setting)
+def _pairs(build: Installed) -> Iterator[tuple[str, str, Ranking, Ranking]]:
+    """Kind of the pair, its name, and the two rankings."""
+    full = full_settings(build.settings)
     for setting in build.settings:
-        full = longest[setting.dataset, setting.family]
-        if setting is not full:
-            yield from _pair("schedules", (build, setting, "valid"), (build, full, "test"))
-    full_settings = list(longest.values())
+        (longest,) = (s for s in full if (s.dataset, s.family) == (setting.dataset, setting.family))
+        if setting is not longest:
+            found = _ranked(build, setting, "valid"), _ranked(build, longest, "test")
+            what = f"valid {setting.num_epochs} / test {longest.num_epochs}"
+            yield from _pair("schedules", setting.dataset, what, setting, *found)
     role = "train" if build.benchmark == "nds" else "valid"
-    for setting in full_settings:
-        yield from _pair("splits", (build, setting, role), (build, setting, "test"))
-    for one, other in combinations(full_settings, 2):
+    for setting in full:
+        found = _ranked(build, setting, role), _ranked(build, setting, "test")
+        where = f"{setting.dataset} {setting.num_epochs}"
+        yield from _pair("splits", where, f"{role} / test", setting, *found)
+    for one, other in combinations(full, 2):
         if one.family == other.family and one.dataset != other.dataset:
-            yield from _pair("data sets", (build, one, "test"), (build, other, "test"))
-    yield from _runs(build)
+            found = _ranked(build, one, "test"), _ranked(build, other, "test")
+            yield from _pair("data sets", "test", f"{one.dataset} / {other.dataset}", one, *found)
+    trials = build.first_runs()
+    for setting in build.settings:
+        test = build.by_role(setting, "test")
+        if test is not None:
+            runs = [Ranking("", *trials.of(setting, run, f"{test[0]}_acc_pct")) for run in (0, 1)]
+            where = f"{setting.dataset} {setting.num_epochs}"
+            yield from _pair("runs", where, f"{test[0]} run 0 / run 1", setting, *runs)
 
 
 def _pair(
-    kind: str, one: tuple[Installed, Setting, str], other: tuple[Installed, Setting, str]
-) -> Iterator[tuple[str, Ranking, Ranking]]:
-    found = [_ranked(*one), _ranked(*other)]
-    if found[0] is not None and found[1] is not None:
-        yield kind, found[0], found[1]
+    kind: str,
+    where: str,
+    what: str,
+    setting: Setting,
+    score: Ranking | None,
+    against: Ranking | None,
+) -> Iterator[tuple[str, str, Ranking, Ranking]]:
+    """The pair, where both rankings exist."""
+    if score is not None and against is not None:
+        yield kind, ", ".join(filter(None, [f"{where}: {what}", setting.family])), score, against
 
 
 def _ranked(build: Installed, setting: Setting, role: str) -> Ranking | None:
     values = build.by_role(setting, role)
     if values is None:
         return None
-    ids, numbers = _one_each(build.arch_ids(setting.ids), values[1])
-    return Ranking(f"{setting.label} {role}", ids, numbers)
-
-
-def _one_each(ids: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """NDS trains some architectures in several ways: the first configuration counts."""
-    unique, first = np.unique(ids, return_index=True)
-    return unique, values[first]
-
-
-def _runs(build: Installed) -> Iterator[tuple[str, Ranking, Ranking]]:
-    """The first two runs of every training, on the split that is reported."""
-    trials = build.first_runs()
-    for setting in build.settings:
-        test = build.by_role(setting, "test")
-        if test is None:
-            continue
-        column = f"{test[0]}_acc_pct"
-        found = [trials.of(setting, run, column) for run in (0, 1)]
-        if min(len(ids) for ids, _ in found) >= FEWEST:
-            yield "runs", *(
-                Ranking(f"{setting.label} {test[0]} run {run}", ids, values)
-                for run, (ids, values) in enumerate(found)
-            )
+    # NDS trains some architectures in several ways: the first configuration counts.
+    ids, first = np.unique(build.arch_ids(setting.ids), return_index=True)
+    return Ranking("", ids, values[1][first])

@@ -59,8 +59,8 @@ class Figure:
         )
 
     def document(self, build: str) -> dict[str, Any]:
-        """What the drawing program is given; a saved picture says its build as well."""
-        title = {"text": self.title, "subtitle": build, "anchor": "start", "limit": 700}
+        """What the drawing program is given; a saved picture says its build."""
+        title = {"text": build, "anchor": "start"}
         return {"spec": {**_FRAME, **self.spec, "title": title}, "data": self.data}
 
 
@@ -70,8 +70,8 @@ _FRAME: Spec = {
     "autosize": {"type": "fit-x", "contains": "padding"},
     "config": {
         "axis": {"labelLimit": 150},
-        "legend": {"orient": "bottom", "columns": 3, "labelLimit": 220},
-        "title": {"fontSize": 13, "subtitleFontSize": 10, "subtitleColor": "#5b6470"},
+        "legend": {"orient": "bottom", "columns": 4, "labelLimit": 320},
+        "title": {"fontSize": 10, "fontWeight": "normal", "color": "#5b6470"},
         "view": {"stroke": "#d9dde3"},
     },
 }
