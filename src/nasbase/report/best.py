@@ -36,32 +36,36 @@ def best_tables(build: Installed) -> str:
 
 def _table(build: Installed, setting: Setting, split: str) -> str:
     values, spread = setting.accuracy(split), setting.columns[f"{split}_acc_pct_sd"]
+    others = [
+        other
+        for other in build.splits
+        if other != split and np.isfinite(setting.accuracy(other)).any()
+    ]
     rows = []
     for i in _top(values, ROWS):
         subject = int(setting.ids[i])
-        others = [
-            f"{setting.accuracy(other)[i]:.2f}" if np.isfinite(setting.accuracy(other)[i]) else ""
-            for other in build.splits
-            if other != split
-        ]
-        sd = f"{spread[i]:.2f}" if np.isfinite(spread[i]) else ""
         rows.append(
             [
                 str(subject),
                 f"{values[i]:.3f}",
-                sd,
+                _number(spread[i]),
                 str(setting.n[i]),
-                *others,
+                *(_number(setting.accuracy(other)[i]) for other in others),
                 copyable(build.name(subject)),
             ]
         )
-    head = [build.subject, split, "sd", "runs", *(s for s in build.splits if s != split)]
+    head = [build.subject, split, "sd", "runs", *others]
     return table(
         [*head, "architecture"],
         rows,
         sides=">" * len(head) + "<",
         caption=f"Best by mean {split} accuracy (%), {setting.label}",
     )
+
+
+def _number(value: float) -> str:
+    """Percent with two digits; empty where there is none."""
+    return f"{value:.2f}" if np.isfinite(value) else ""
 
 
 def best_cells(build: Installed) -> str:

@@ -32,12 +32,13 @@ _GREY = "#5b6470"
 
 
 class Edge(NamedTuple):
-    """From one node to a later one; a label is written at its arc."""
+    """From one node to a later one; a label is written at its arc, a hint is told by a pointer."""
 
     start: int
     end: int
     colour: str = _GREY
     label: str = ""
+    hint: str = ""
     dashed: bool = False
 
 
@@ -100,7 +101,7 @@ def _genotype(cell: Mapping[str, Any], kind: str) -> str:
         names.append(" + ".join(ops))
         for side, op in zip("xy", ops, strict=True):
             start = int(cell[f"{kind}_{block}_input_{side}"])
-            edges.append(Edge(start, block + 2, _op_colour(op), dashed=op == "none"))
+            edges.append(Edge(start, block + 2, _op_colour(op), hint=op, dashed=op == "none"))
         block += 1
     names.append("concatenation")
     edges += [Edge(int(i), block + 2) for i in cell[f"{kind}_concat"]]
@@ -156,10 +157,11 @@ def arcs(
             # Long labels stand inside the picture: above the middle of the arc, towards the node.
             at = (x + side * (0.75 * reach + 4), (y1 + y2) / 2 + 4)
             anchor = "start" if side > 0 else "end"
+        hint = f"<title>{escape(edge.hint)}</title>" if edge.hint else ""
         dash = ' stroke-dasharray="3 3"' if edge.dashed else ""
         parts.append(
             f'<path d="{path}" fill="none" stroke="{edge.colour}" stroke-width="2"{dash} '
-            f'marker-end="url(#arrow)"/>'
+            f'marker-end="url(#arrow)">{hint}</path>'
         )
         if edge.label:
             labels.append(_label(edge, at, anchor))

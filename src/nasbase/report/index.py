@@ -1,0 +1,201 @@
+"""The first page: what is installed, what to cite, what was checked, what the build cost."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from nasbase.diff import diff
+from nasbase.diff.sides import open_side
+from nasbase.report.build_page import checks_summary, citation
+from nasbase.report.changes import changes_part
+from nasbase.report.data import Installed
+from nasbase.report.html import details, facts, link, page, paragraph, section, size, table
+
+NOT_OF_BUILDS = ("report", "page", "catalog")
+"""Rules whose cost is not that of a build."""
+
+
+def index_page(results: Path, costs: Path) -> str:
+    """The page ``index.html``.
+
+    Parameters
+    ----------
+    results
+        Folder of installed builds, with its ``catalog.json``.
+    costs
+        Folder of the files in which Snakemake notes what each job cost (``logs/benchmarks``).
+    """
+    catalog = json.loads((results / "catalog.json").read_text())["benchmarks"]
+    builds = [
+        Installed(results / entry["folder"])
+        for benchmark in catalog.values()
+        for entry in benchmark["releases"].values()
+    ]
+    body = [
+        "<h1>Tabular NAS benchmarks, rebuilt</h1>",
+        paragraph(
+            "nasbase rebuilt these benchmarks from the files that their authors released. Cite the "
+            "originals; what is shown here is theirs."
+        ),
+        *(_build_section(build, results) for build in builds),
+        *_changes(catalog, results),
+        section("cost", "Cost of the build", _costs(builds, costs)),
+    ]
+    synthetic = any(build.synthetic for build in builds)
+    return page("Tabular NAS benchmarks, rebuilt", body, synthetic=synthetic)
+
+
+def _build_section(build: Installed, results: Path) -> str:
+    manifest = build.manifest
+    rows = {name: content["rows"] for name, content in manifest["tables"].items()}
+    counted = f"{rows['architectures']:,} architectures, {rows['trials']:,} trainings"
+    installed = sum(file["bytes"] for file in manifest["files"].values())
+    about = facts(
+        [
+            ("version", f"<code>{escape(manifest['version'])}</code>"),
+            ("content", f"{counted}, {rows['curves']:,} points of curves"),
+            ("complete", "no, a part of its space" if manifest["partial"] else "yes"),
+            ("made from", "<br>".join(map(_raw, manifest["raw"]))),
+            ("licence of the data", escape(manifest["data_licence"])),
+            ("licence of the code", escape(manifest["code_licence"])),
+            ("homepage", link(manifest["homepage"])),
+            ("forms", f"{escape(', '.join(manifest['forms']))}, {size(installed)}"),
+        ]
+    )
+    title = f"{manifest['title']}, release {build.release}"
+    if build.synthetic:
+        title += " (made-up numbers)"
+    pages = ""
+    if (results / "report" / f"{build.key}.html").is_file():
+        pages = f'<p><a href="{escape(build.key)}.html">Pictures, best architectures, checks, notes</a></p>'
+    return section(build.key, title, citation(build), pages, about, checks_summary(build))
+
+
+def _raw(file: Mapping[str, Any]) -> str:
+    return (
+        f"{escape(file['file'])}, {size(file['bytes'])}<br>"
+        f"<code>sha256:{escape(file['sha256'])}</code>"
+    )
+
+
+# ---------------------------------------------------------------------------------------------
+# what changed between releases
+
+
+def _changes(catalog: Mapping[str, Any], results: Path) -> Iterator[str]:
+    """One part per benchmark that has several releases of one kind: each against the one before."""
+    for name, benchmark in catalog.items():
+        for synthetic in (False, True):
+            alike = [e for e in benchmark["releases"].values() if e["synthetic"] is synthetic]
+            for one, other in pairwise(alike):
+                found = diff(*(open_side(results / each["folder"]) for each in (one, other)))
+                title = f"What changed: {name} from {one['version']} to {other['version']}"
+                releases = [Path(each["folder"]).name for each in (one, other)]
+                command = " ".join(f"{name}@{release}" for release in releases)
+                hint = f"nasbase diff {command} --html changes.html"
+                anchor = f"changes-{name}-{'-'.join(releases)}"
+                yield section(
+                    anchor,
+                    title,
+                    changes_part(found),
+                    f"<p>Column by column: <code>{escape(hint)}</code></p>",
+                )
+
+
+# ---------------------------------------------------------------------------------------------
+# cost
+
+
+@dataclass(slots=True)
+class _Cost:
+    """What the jobs of one rule cost for one build."""
+
+    jobs: int = 0
+    seconds: float = 0.0
+    processor: float = 0.0
+    memory_mb: float = 0.0
+
+
+def read_costs(folder: Path, build: str) -> dict[str, _Cost]:
+    """Cost by rule of one build, from the tables that Snakemake writes.
+
+    Parameters
+    ----------
+    folder
+        ``logs/benchmarks``: one folder per rule.
+    build
+        ``<benchmark>-<release>``, with which the names of a build's tables begin.
+    """
+    found: dict[str, _Cost] = defaultdict(_Cost)
+    for path in sorted(folder.glob("*/*.tsv")):
+        rule = path.parent.name
+        if rule in NOT_OF_BUILDS or not _belongs(path.stem, build):
+            continue
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                cost = found[rule]
+                cost.jobs += 1
+                cost.seconds += _number(row["s"])
+                cost.processor += _number(row["cpu_time"])
+                cost.memory_mb = max(cost.memory_mb, _number(row["max_rss"]))
+    return found
+
+
+def _belongs(stem: str, build: str) -> bool:
+    """Whether a table is of a build: its name goes on with nothing, or with the pin of the files.
+
+    ``nb101-sample-two`` is another release than ``nb101-sample``: a pin is hexadecimal.
+    """
+    rest = stem.removeprefix(build)
+    if rest == stem:
+        return False
+    pin = rest.removeprefix("-").split("-")[0]
+    return rest == "" or pin == "unpinned" or (bool(pin) and set(pin) <= set("0123456789abcdef"))
+
+
+def _number(text: str) -> float:
+    """Snakemake writes NA, or nothing, for a job too short to be measured."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _costs(builds: list[Installed], folder: Path) -> str:
+    parts = []
+    for build in builds:
+        found = read_costs(folder, build.key)
+        if found:
+            parts.append(_cost_table(build, found))
+    if not parts:
+        return paragraph("Not known here: these builds were made elsewhere.")
+    return paragraph(
+        "Measured by Snakemake, added up over the jobs of each rule that were run last; memory is "
+        "that of the largest job."
+    ) + "".join(parts)
+
+
+def _cost_table(build: Installed, found: Mapping[str, _Cost]) -> str:
+    total = sum(cost.seconds for cost in found.values())
+    rows = [
+        [
+            escape(rule),
+            str(cost.jobs),
+            f"{cost.seconds:,.1f}",
+            f"{cost.processor:,.1f}",
+            f"{cost.memory_mb:,.0f}",
+            f'<span class="bar" style="width:{8 * cost.seconds / max(total, 1e-9):.2f}rem"></span>',
+        ]
+        for rule, cost in sorted(found.items(), key=lambda item: -item[1].seconds)
+    ]
+    head = ["rule", "jobs", "seconds", "processor seconds", "most memory (MB)", ""]
+    made = table(head, rows, sides="<>>>><")
+    return details(f"{build.label}: {total:,.0f} seconds of jobs", made)
