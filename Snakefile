@@ -7,6 +7,9 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
+report: "workflow/report/workflow.rst"
+
+
 configfile: Path(workflow.basedir) / "config" / "config.yaml"
 
 
@@ -16,6 +19,7 @@ include: "workflow/rules/convert.smk"
 include: "workflow/rules/assemble.smk"
 include: "workflow/rules/validate.smk"
 include: "workflow/rules/install.smk"
+include: "workflow/rules/report.smk"
 
 
 # These stay on the submitting host: `fetch` needs the network, and a failed `install` must fail once
@@ -41,6 +45,7 @@ rule all:
     default_target: True
     input:
         "results/catalog.json",
+        reported(),
     message:
         "Everything that was asked for is installed; results/catalog.json lists it."
 

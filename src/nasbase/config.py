@@ -37,6 +37,8 @@ class BuildConfig:
         Forms to build.
     reread
         How many architectures validation reads again: ``sample`` or ``all``.
+    report
+        Whether to make the report.
     dropin
         Folder searched by file name before any download, or None.
     """
@@ -47,6 +49,7 @@ class BuildConfig:
     shards: int
     outputs: tuple[str, ...]
     reread: str
+    report: bool
     dropin: Path | None
 
     def is_partial(self, release: Release) -> bool:
@@ -103,6 +106,7 @@ def read_config(config: Mapping[str, Any], schema: Path, root: Path) -> BuildCon
         shards=settings["shards"],
         outputs=tuple(f for f in FORMS if f == "parquet" or f in settings["outputs"]),
         reread=settings["reread"],
+        report=settings["report"],
         dropin=dropin,
     )
 

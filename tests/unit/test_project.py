@@ -29,7 +29,7 @@ def extra(name):
     return found
 
 
-@pytest.mark.parametrize("name", ["build", "slurm", "workflow"])
+@pytest.mark.parametrize("name", ["build", "report", "slurm", "workflow"])
 def test_conda_environments_equal_the_extras(name):
     environment = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
     found = pinned(environment["dependencies"])
@@ -43,6 +43,7 @@ def test_conda_environments_equal_the_extras(name):
 def test_every_environment_is_checked():
     assert {path.stem for path in (ROOT / "envs").glob("*.yaml")} == {
         "build",
+        "report",
         "slurm",
         "workflow",
     }

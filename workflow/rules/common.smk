@@ -40,6 +40,7 @@ wildcard_constraints:
 FETCHED = "resources/raw/{benchmark}/{release}-{pin}/fetched.json"
 WORK = "build/{benchmark}/{release}-{pin}"
 INSTALLED = "results/{benchmark}/{release}"
+REPORT = "results/report"
 FORM_FILES = {
     "sqlite": "{benchmark}.sqlite",
     "hdf5": "curves.h5",
@@ -95,6 +96,11 @@ def validated_of(wildcards):
     """The artifacts of a release and the report that they passed."""
     work = named(WORK, release_of(wildcards))
     return {**artifacts_of(wildcards), "report": f"{work}/validation.json"}
+
+
+def reported():
+    """The report, where it was asked for."""
+    return [f"{REPORT}/index.html"] if BUILD.report else []
 
 
 # ------------------------------------------------------------------------------ code as input
@@ -158,6 +164,18 @@ def checking_code(wildcards):
             for pattern in room_patterns(wildcards.benchmark)
             for module in ("checks.py", "patterns.py", "reread.py")
         ],
+    )
+
+
+def page_code():
+    """What draws pages; the rest of what it loads made the build itself."""
+    return code(
+        "report/*.css",
+        "report/*.js",
+        "report/*.py",
+        "diff/identity.py",
+        "query/statistics.py",
+        "query/vocabulary.py",
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nasbase.cli import output
 from nasbase.environment import find_home
 from nasbase.errors import NasbaseError
+
+if TYPE_CHECKING:
+    from nasbase.diff.result import Diff
 
 
 def add(commands: Any) -> None:
@@ -46,9 +49,8 @@ def _diff(given: argparse.Namespace) -> int:
 
 
 def _compare(given: argparse.Namespace) -> int:
-    from nasbase.diff import diff
+    from nasbase.diff.compare import diff
     from nasbase.diff.sides import open_side
-    from nasbase.diff.text import as_text
 
     home = find_home(given.home)
     a, b = open_side(given.a, home), open_side(given.b, home)
@@ -63,7 +65,34 @@ def _compare(given: argparse.Namespace) -> int:
         given.form,
         f"{a.label} -> {b.label}",
         synthetic=a.build.synthetic or b.build.synthetic,
-        text=as_text(found),
+        text=_text(found),
         data=found.to_dict(),
     )
     return 0 if found.same else 1
+
+
+def _text(found: Diff) -> str:
+    """The comparison, most important first."""
+    from nasbase.diff.text import (
+        COLUMN_HEAD,
+        TABLE_HEAD,
+        column_rows,
+        key_text,
+        table_row,
+        verdict,
+    )
+
+    lines = [f"a: {found.a['label']}", f"b: {found.b['label']}", verdict(found), ""]
+    lines.append(output.table([TABLE_HEAD, *map(table_row, found.tables)], "<>>>>><"))
+    for table in found.tables:
+        if table.columns:
+            rows = [["", *cells] for cells in [COLUMN_HEAD, *column_rows(table)]]
+            values = output.table(rows, "<<>>>>><")
+            lines += ["", f"{table.table}: values that differ", values]
+        if table.table not in ("architectures", "trials"):
+            continue  # the rows of the others follow from these
+        for word, examples in (("b", table.added_examples), ("a", table.removed_examples)):
+            if examples:
+                lines += ["", f"{table.table}: only in {word}, for example"]
+                lines += [f"  {key_text(key)}" for key in examples]
+    return "\n".join(lines)

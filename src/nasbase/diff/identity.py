@@ -11,12 +11,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from nasbase.diff.sides import Side
 from nasbase.tables.catalogue import CONFIGURATION_COLUMNS
+
+if TYPE_CHECKING:
+    from nasbase.diff.sides import Side
 
 ARCHITECTURE_KEYS = {
     "nb101": ("hash",),

@@ -1,33 +1,16 @@
-"""A comparison as text for a terminal."""
+"""A comparison in words: the sentences and cells that the terminal and the page share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from nasbase.cli.output import table as aligned
 from nasbase.diff.result import ColumnDiff, Diff, TableDiff
 
 _IDS = ("arch_id", "config_id", "trial_id", "note_id")
 """Numbers within one build, which say nothing across two."""
 
 _LONGEST = 100
-
-
-def as_text(found: Diff) -> str:
-    """The comparison, most important first."""
-    lines = [f"a: {found.a['label']}", f"b: {found.b['label']}", verdict(found), ""]
-    lines += [overview(found)]
-    for table in found.tables:
-        if table.columns:
-            lines += ["", f"{table.table}: values that differ", column_table(table)]
-        if table.table not in ("architectures", "trials"):
-            continue  # the others follow from these
-        for word, examples in (("b only", table.added_examples), ("a only", table.removed_examples)):
-            if examples:
-                lines += ["", f"{table.table}: in {word}, for example"]
-                lines += [f"  {key_text(key)}" for key in examples]
-    return "\n".join(lines)
 
 
 def verdict(found: Diff) -> str:
@@ -50,21 +33,6 @@ def counts(table: TableDiff) -> str:
     return f"+{table.added:,} -{table.removed:,} ~{table.changed:,}"
 
 
-def overview(found: Diff) -> str:
-    """One line per table."""
-    head = ["table", "rows in a", "rows in b", "added", "removed", "changed", ""]
-    rows = [
-        [
-            table.table,
-            *(f"{n:,}" for n in (table.rows_a, table.rows_b)),
-            *(f"{n:,}" for n in (table.added, table.removed, table.changed)),
-            remark(table),
-        ]
-        for table in found.tables
-    ]
-    return aligned([head, *rows], "<>>>>><")
-
-
 def remark(table: TableDiff) -> str:
     """What the counts of a table do not say."""
     if table.identical:
@@ -76,14 +44,18 @@ def remark(table: TableDiff) -> str:
     return ""
 
 
-def column_table(table: TableDiff) -> str:
-    """One line per column that differs."""
-    head = ["", "column", "rows", "appeared", "vanished", "largest", "median", "where, a -> b"]
-    return aligned([head, *(["", *cells] for cells in column_rows(table))], "<<>>>>><")
+TABLE_HEAD = ("table", "rows in a", "rows in b", "added", "removed", "changed", "")
+COLUMN_HEAD = ("column", "rows", "appeared", "vanished", "largest", "median", "where, a to b")
+
+
+def table_row(table: TableDiff) -> list[str]:
+    """The cells below `TABLE_HEAD`."""
+    counted = (table.rows_a, table.rows_b, table.added, table.removed, table.changed)
+    return [table.table, *(f"{n:,}" for n in counted), remark(table)]
 
 
 def column_rows(table: TableDiff) -> Iterator[list[str]]:
-    """The cells of `column_table`."""
+    """The cells below `COLUMN_HEAD`, a row per column that differs."""
     for column in table.columns:
         yield [
             column.column,

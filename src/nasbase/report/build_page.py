@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from nasbase.report.best import best_cells, best_tables
@@ -12,6 +13,14 @@ from nasbase.report.data import Installed
 from nasbase.report.figures import figures_of
 from nasbase.report.html import details, facts, link, page, paragraph, section, size, table
 from nasbase.report.vega import drawing_program, figures_script
+from nasbase.staging import staged_file
+
+
+def write_build_page(folder: Path, path: Path) -> None:
+    """Write the page of the build that is installed in a folder."""
+    text = build_page(Installed(folder))
+    with staged_file(path) as temporary:
+        temporary.write_text(text, "utf-8")
 
 
 def build_page(build: Installed) -> str:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from html import escape
 
 from nasbase.diff.result import Diff, TableDiff
-from nasbase.diff.text import column_rows, key_text, remark, verdict
+from nasbase.diff.text import (
+    COLUMN_HEAD,
+    TABLE_HEAD,
+    column_rows,
+    key_text,
+    table_row,
+    verdict,
+)
 from nasbase.report.html import details, facts, page, paragraph, section, table
 
 
@@ -28,25 +35,15 @@ def _side(side: dict[str, object]) -> str:
 
 def changes_part(found: Diff) -> str:
     """The verdict, and a line per table."""
-    rows = [
-        [
-            escape(each.table),
-            *(f"{n:,}" for n in (each.rows_a, each.rows_b)),
-            *(f"{n:,}" for n in (each.added, each.removed, each.changed)),
-            escape(remark(each)),
-        ]
-        for each in found.tables
-    ]
-    head = ["table", "rows in a", "rows in b", "added", "removed", "changed", ""]
-    return paragraph(verdict(found)) + table(head, rows, sides="<>>>>><")
+    rows = [[escape(cell) for cell in table_row(each)] for each in found.tables]
+    return paragraph(verdict(found)) + table(TABLE_HEAD, rows, sides="<>>>>><")
 
 
 def _table_section(each: TableDiff) -> str:
     parts = []
     if each.columns:
-        head = ["column", "rows", "appeared", "vanished", "largest", "median", "where, a to b"]
         rows = [[escape(cell) for cell in cells] for cells in column_rows(each)]
-        parts.append(table(head, rows, sides="<>>>>><", caption="Values that differ"))
+        parts.append(table(COLUMN_HEAD, rows, sides="<>>>>><", caption="Values that differ"))
     for word, examples in (("b", each.added_examples), ("a", each.removed_examples)):
         if examples:
             keys = [[f"<code>{escape(key_text(key))}</code>"] for key in examples]

@@ -12,15 +12,24 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from nasbase.diff import diff
+from nasbase.benchmarks import NAMES
+from nasbase.diff.compare import diff
 from nasbase.diff.sides import open_side
-from nasbase.report.build_page import checks_summary, citation
+from nasbase.report.build_page import checks_summary
 from nasbase.report.changes import changes_part
 from nasbase.report.data import Installed
 from nasbase.report.html import details, facts, link, page, paragraph, section, size, table
+from nasbase.staging import staged_file
 
 NOT_OF_BUILDS = ("report", "page", "catalog")
 """Rules whose cost is not that of a build."""
+
+
+def write_index_page(results: Path, path: Path, *, costs: Path) -> None:
+    """Write the first page of the report on what is installed in ``results``."""
+    text = index_page(results, costs)
+    with staged_file(path) as temporary:
+        temporary.write_text(text, "utf-8")
 
 
 def index_page(results: Path, costs: Path) -> str:
@@ -36,21 +45,34 @@ def index_page(results: Path, costs: Path) -> str:
     catalog = json.loads((results / "catalog.json").read_text())["benchmarks"]
     builds = [
         Installed(results / entry["folder"])
-        for benchmark in catalog.values()
-        for entry in benchmark["releases"].values()
+        for name in NAMES
+        if name in catalog
+        for entry in catalog[name]["releases"].values()
     ]
     body = [
         "<h1>Tabular NAS benchmarks, rebuilt</h1>",
-        paragraph(
-            "nasbase rebuilt these benchmarks from the files that their authors released. Cite the "
-            "originals; what is shown here is theirs."
-        ),
+        section("cite", "Cite the originals", _citations(builds)),
         *(_build_section(build, results) for build in builds),
         *_changes(catalog, results),
         section("cost", "Cost of the build", _costs(builds, costs)),
     ]
     synthetic = any(build.synthetic for build in builds)
     return page("Tabular NAS benchmarks, rebuilt", body, synthetic=synthetic)
+
+
+def _citations(builds: list[Installed]) -> str:
+    """Every publication once, with the builds that hold its numbers."""
+    by_citation: dict[str, list[Installed]] = defaultdict(list)
+    for build in builds:
+        by_citation[build.manifest["citation"]].append(build)
+    items = []
+    for text, cited in by_citation.items():
+        links = ", ".join(f'<a href="#{escape(b.key)}">{escape(b.label)}</a>' for b in cited)
+        items.append(f"<li>{escape(text)}<br>{links}</li>")
+    return paragraph(
+        "These numbers are the work of the authors of the benchmarks. nasbase rebuilt the tables "
+        "from the files that they released."
+    ) + f"<ul>{''.join(items)}</ul>"
 
 
 def _build_section(build: Installed, results: Path) -> str:
@@ -76,7 +98,7 @@ def _build_section(build: Installed, results: Path) -> str:
     pages = ""
     if (results / "report" / f"{build.key}.html").is_file():
         pages = f'<p><a href="{escape(build.key)}.html">Pictures, best architectures, checks, notes</a></p>'
-    return section(build.key, title, citation(build), pages, about, checks_summary(build))
+    return section(build.key, title, pages, about, checks_summary(build))
 
 
 def _raw(file: Mapping[str, Any]) -> str:
@@ -92,16 +114,16 @@ def _raw(file: Mapping[str, Any]) -> str:
 
 def _changes(catalog: Mapping[str, Any], results: Path) -> Iterator[str]:
     """One part per benchmark that has several releases of one kind: each against the one before."""
-    for name, benchmark in catalog.items():
+    for name in filter(catalog.__contains__, NAMES):
         for synthetic in (False, True):
-            alike = [e for e in benchmark["releases"].values() if e["synthetic"] is synthetic]
+            releases = catalog[name]["releases"].values()
+            alike = [each for each in releases if each["synthetic"] is synthetic]
             for one, other in pairwise(alike):
                 found = diff(*(open_side(results / each["folder"]) for each in (one, other)))
                 title = f"What changed: {name} from {one['version']} to {other['version']}"
-                releases = [Path(each["folder"]).name for each in (one, other)]
-                command = " ".join(f"{name}@{release}" for release in releases)
-                hint = f"nasbase diff {command} --html changes.html"
-                anchor = f"changes-{name}-{'-'.join(releases)}"
+                names = [each["folder"].replace("/", "@") for each in (one, other)]
+                hint = f"nasbase diff {' '.join(names)} --html changes.html"
+                anchor = "changes-" + "-".join(names)
                 yield section(
                     anchor,
                     title,

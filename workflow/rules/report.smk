@@ -1,0 +1,53 @@
+rule page:
+    input:
+        installed=INSTALLED,
+        # Pages wait until everything is installed: a page that cannot be drawn blocks nothing.
+        catalog=ancient("results/catalog.json"),
+        code=page_code(),
+    output:
+        page=report(
+            f"{REPORT}/{{benchmark}}-{{release}}.html",
+            category="Builds",
+            caption="../report/page.rst",
+            labels={"benchmark": "{benchmark}", "release": "{release}"},
+        ),
+    log:
+        "logs/page/{benchmark}-{release}.log",
+    benchmark:
+        "logs/benchmarks/page/{benchmark}-{release}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    message:
+        "Drawing {wildcards.benchmark} {wildcards.release}."
+    script:
+        "../scripts/page.py"
+
+
+rule report:
+    input:
+        catalog="results/catalog.json",
+        pages=[f"{REPORT}/{r.benchmark}-{r.release}.html" for r in BUILD.releases],
+        code=[*page_code(), *code("diff/*.py")],
+    output:
+        index=report(
+            f"{REPORT}/index.html",
+            category="Overview",
+            caption="../report/index.rst",
+            labels={"page": "everything that is installed"},
+        ),
+    log:
+        "logs/report.log",
+    benchmark:
+        "logs/benchmarks/report.tsv"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    message:
+        "Writing {output.index}."
+    script:
+        "../scripts/report.py"
