@@ -9,7 +9,7 @@ import numpy as np
 
 from nasbase.report import curves, ranks
 from nasbase.report.data import Installed, Setting
-from nasbase.report.numbers import GRID, MOST_POINTS, ecdf, front, grid, histogram, packed
+from nasbase.report.numbers import GRID, MOST_POINTS, TAIL, ecdf, floor, front, grid, histogram, packed
 from nasbase.report.vega import (
     Figure,
     choice,
@@ -68,6 +68,12 @@ def _accuracies(build: Installed) -> Iterator[tuple[Setting, str, np.ndarray]]:
                 yield setting, split, values
 
 
+LEFT_OUT = (
+    f"Where the {TAIL:.0%} least accurate networks would take more than half of the axis, they are "
+    "left out. "
+)
+
+
 # ---------------------------------------------------------------------------------------------
 # distributions
 
@@ -76,7 +82,7 @@ def distribution(build: Installed) -> Figure | None:
     """How many networks reach which accuracy."""
     parts, settings = [], []
     for setting, split, values in _accuracies(build):
-        borders, counts = histogram(values)
+        borders, counts = histogram(values[values >= floor(values)])
         columns = {
             "low": borders[:-1],
             "high": borders[1:],
@@ -108,7 +114,7 @@ def distribution(build: Installed) -> Figure | None:
     return Figure(
         "distribution",
         "Distribution of accuracies",
-        "Mean over runs of every network after its last epoch, by split.",
+        f"Mean over runs of every network after its last epoch, by split. {LEFT_OUT}",
         spec,
         {"rows": stacked(parts)},
     )
@@ -120,6 +126,8 @@ def cumulative(build: Installed) -> Figure | None:
     parts, pages = [], []
     for setting, split, values in _accuracies(build):
         x, p = ecdf(values)
+        shown = x >= floor(values)
+        x, p = x[shown], p[shown]
         page = f"{setting.dataset}, {setting.num_epochs} epochs, {split}"
         page, line = (page, setting.family) if by_family else (setting.label, split)
         name = "family" if by_family else "split"
@@ -156,7 +164,7 @@ def cumulative(build: Installed) -> Figure | None:
     return Figure(
         "ecdf",
         "Cumulative distribution of accuracies",
-        f"One line per {what}; choose a line in the legend to see it alone.",
+        f"One line per {what}; choose a line in the legend to see it alone. {LEFT_OUT}",
         spec,
         {"rows": stacked(parts)},
     )
@@ -192,6 +200,7 @@ def _size_figure(
         valued = np.isfinite(cost) & np.isfinite(gain)
         if not valued.any():
             continue
+        valued[valued] = gain[valued] >= floor(gain[valued])
         ids, x, y = setting.ids[valued], cost[valued], gain[valued]
         settings.append(setting.label)
         best = front(x, y)
@@ -204,7 +213,7 @@ def _size_figure(
             points.append(labelled({"x": x, "y": y, "id": ids}, setting=setting.label))
     if not fronts:
         return None
-    form = "~g" if name.endswith("_s_mean") else "~s"  # no m for milli: it reads as minutes
+    form = ",.4~r" if name.endswith("_s_mean") else "~s"  # no m for milli: it reads as minutes
     x_axis = quantity("x", SIZES[name], axis={"format": form, "labelOverlap": True})
     if log:
         x_axis["scale"] = {"type": "log", "nice": False}
@@ -242,7 +251,7 @@ def _size_figure(
         f"size-{name.removesuffix('_mean').replace('_', '-')}",
         f"Test accuracy against {SIZES[name]}",
         f"{how}Line: Pareto front, the networks that no network costing as little or less beats. "
-        + _role_note(build),
+        f"{LEFT_OUT}{_role_note(build)}",
         spec,
         {key: stacked(parts) for key, parts in data.items() if parts},
     )
@@ -285,7 +294,9 @@ def selection(build: Installed) -> Figure | None:
             continue
         both = np.isfinite(known[1]) & np.isfinite(test[1])
         if both.sum() > 1:
-            parts.append(labelled(grid(known[1][both], test[1][both]), setting=setting.label))
+            x, y = known[1][both], test[1][both]
+            shown = (x >= floor(x)) & (y >= floor(y))
+            parts.append(labelled(grid(x[shown], y[shown]), setting=setting.label))
             settings.append(setting.label)
     if not parts:
         return None
@@ -328,7 +339,7 @@ def selection(build: Installed) -> Figure | None:
         "selection",
         f"Choosing by {role} accuracy",
         f"Drag over the upper picture to choose networks by {role} accuracy; the lower one shows "
-        f"the test accuracies of those that were chosen. " + _role_note(build),
+        f"the test accuracies of those that were chosen. {LEFT_OUT}{_role_note(build)}",
         spec,
         {"cells": stacked(parts)},
     )

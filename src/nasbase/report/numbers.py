@@ -9,6 +9,9 @@ import numpy as np
 MOST_POINTS = 2_000
 """Networks of a setting that are drawn one by one; more are counted in cells of a grid."""
 
+TAIL = 0.02
+"""The part of the networks that may be left out of a picture which they would squeeze."""
+
 GRID = (60, 40)
 """Cells along and up of such a grid."""
 
@@ -32,11 +35,21 @@ def short(number: float) -> float | int | None:
     return int(rounded) if rounded.is_integer() and abs(rounded) < 1e15 else rounded
 
 
+def floor(values: np.ndarray) -> float:
+    """The accuracy from which a picture starts.
+
+    Where the least accurate `TAIL` take more than half of the axis (networks at chance level,
+    mostly), they are left out, and the page says so.
+    """
+    low, tail, high = np.quantile(values, [0, TAIL, 1])
+    return float(tail if tail - low > high - tail else low)
+
+
 def histogram(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Edges (0.5 or 1 apart) and counts of percentages."""
+    """Edges, at round percentages, and counts."""
     low, high = np.floor(values.min()), np.ceil(values.max())
-    step = 0.5 if high - low <= 60 else 1.0
-    edges = np.arange(low, max(high, low + 1) + step, step)
+    step = next(step for step in (0.1, 0.25, 0.5, 1.0) if high - low <= 100 * step)
+    edges = low + step * np.arange(round(max(high - low, 1) / step) + 1)
     return edges, np.histogram(values, edges)[0]
 
 
