@@ -314,19 +314,24 @@ def selection(build: Installed) -> Figure | None:
             "tooltip": told(count=",", x=".2f", x2=".2f", y=".2f", y2=".2f"),
         },
     }
+    by_test = {"aggregate": [{"op": "sum", "field": "count", "as": "networks"}]}
+    by_test["groupby"] = ["y", "y2"]
     lower = {
         "height": 110,
-        "transform": [
-            {"filter": {"param": "brush"}},
-            {"aggregate": [{"op": "sum", "field": "count", "as": "networks"}], "groupby": ["y", "y2"]},
-        ],
-        "mark": {"type": "bar", "color": "#d55e00"},
         "encoding": {
-            "x": quantity("y", "test accuracy (%) of the chosen", bin={"binned": True}),
+            "x": quantity("y", "test accuracy (%)", bin={"binned": True}),
             "x2": {"field": "y2"},
             "y": {"field": "networks", "type": "quantitative"},
             "tooltip": told(networks=",", y=".2f", y2=".2f"),
         },
+        "layer": [
+            # All of them behind the chosen ones: a choice of none leaves the axes as they are.
+            {"transform": [by_test], "mark": {"type": "bar", "color": "#d9dde3"}},
+            {
+                "transform": [{"filter": {"param": "brush"}}, by_test],
+                "mark": {"type": "bar", "color": "#d55e00"},
+            },
+        ],
     }
     spec = {
         "autosize": {"type": "pad"},
@@ -338,8 +343,8 @@ def selection(build: Installed) -> Figure | None:
     return Figure(
         "selection",
         f"Choosing by {role} accuracy",
-        f"Drag over the upper picture to choose networks by {role} accuracy; the lower one shows "
-        f"the test accuracies of those that were chosen. {LEFT_OUT}{_role_note(build)}",
+        f"Drag over the upper picture to choose networks by {role} accuracy; the lower one counts "
+        f"the chosen ones by test accuracy, before all of them. {LEFT_OUT}{_role_note(build)}",
         spec,
         {"cells": stacked(parts)},
     )
