@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -21,8 +21,8 @@ from nasbase.report.data import Installed
 from nasbase.report.html import details, facts, link, page, paragraph, section, size, table
 from nasbase.staging import staged_file
 
-NOT_OF_BUILDS = ("report", "page", "catalog")
-"""Rules whose cost is not that of a build."""
+PAGES = "page"
+"""The rule that draws pages, whose cost is not that of a build."""
 
 
 def write_index_page(results: Path, path: Path, *, costs: Path) -> None:
@@ -137,7 +137,7 @@ def _changes(catalog: Mapping[str, Any], results: Path) -> Iterator[str]:
 
 
 @dataclass(slots=True)
-class _Cost:
+class Cost:
     """What the jobs of one rule cost for one build."""
 
     jobs: int = 0
@@ -146,41 +146,30 @@ class _Cost:
     memory_mb: float = 0.0
 
 
-def read_costs(folder: Path, build: str) -> dict[str, _Cost]:
-    """Cost by rule of one build, from the tables that Snakemake writes.
+def read_costs(folder: Path, builds: Sequence[str]) -> dict[str, dict[str, Cost]]:
+    """Cost by build and rule, from the tables that Snakemake writes.
 
     Parameters
     ----------
     folder
-        ``logs/benchmarks``: one folder per rule.
-    build
+        ``logs/benchmarks``: one folder per rule, and in it a table per job.
+    builds
         ``<benchmark>-<release>``, with which the names of a build's tables begin.
     """
-    found: dict[str, _Cost] = defaultdict(_Cost)
+    found: dict[str, dict[str, Cost]] = {build: defaultdict(Cost) for build in builds}
     for path in sorted(folder.glob("*/*.tsv")):
-        rule = path.parent.name
-        if rule in NOT_OF_BUILDS or not _belongs(path.stem, build):
+        # The longest name: the tables of release `sample-two` begin with `sample` as well.
+        owners = [build for build in builds if f"{path.stem}-".startswith(f"{build}-")]
+        if path.parent.name == PAGES or not owners:
             continue
+        cost = found[max(owners, key=len)][path.parent.name]
         with path.open(newline="") as file:
             for row in csv.DictReader(file, delimiter="\t"):
-                cost = found[rule]
                 cost.jobs += 1
                 cost.seconds += _number(row["s"])
                 cost.processor += _number(row["cpu_time"])
                 cost.memory_mb = max(cost.memory_mb, _number(row["max_rss"]))
     return found
-
-
-def _belongs(stem: str, build: str) -> bool:
-    """Whether a table is of a build: its name goes on with nothing, or with the pin of the files.
-
-    ``nb101-sample-two`` is another release than ``nb101-sample``: a pin is hexadecimal.
-    """
-    rest = stem.removeprefix(build)
-    if rest == stem:
-        return False
-    pin = rest.removeprefix("-").split("-")[0]
-    return rest == "" or pin == "unpinned" or (bool(pin) and set(pin) <= set("0123456789abcdef"))
 
 
 def _number(text: str) -> float:
@@ -192,11 +181,8 @@ def _number(text: str) -> float:
 
 
 def _costs(builds: list[Installed], folder: Path) -> str:
-    parts = []
-    for build in builds:
-        found = read_costs(folder, build.key)
-        if found:
-            parts.append(_cost_table(build, found))
+    found = read_costs(folder, [build.key for build in builds])
+    parts = [_cost_table(build, found[build.key]) for build in builds if found[build.key]]
     if not parts:
         return paragraph("Not known here: these builds were made elsewhere.")
     return paragraph(
@@ -205,7 +191,7 @@ def _costs(builds: list[Installed], folder: Path) -> str:
     ) + "".join(parts)
 
 
-def _cost_table(build: Installed, found: Mapping[str, _Cost]) -> str:
+def _cost_table(build: Installed, found: Mapping[str, Cost]) -> str:
     total = sum(cost.seconds for cost in found.values())
     rows = [
         [
