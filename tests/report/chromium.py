@@ -133,8 +133,10 @@ class Browser:
             mobile=width < 600,
         )
         self.call("Page.navigate", url=page.as_uri())
-        self.evaluate("new Promise(r => document.readyState === 'complete' ? r() : "
-                      "addEventListener('load', r))")
+        self.evaluate(
+            "new Promise(r => document.readyState === 'complete' ? r() : "
+            "addEventListener('load', r))"
+        )
         self.evaluate("window.drawn")
         return self.visit
 

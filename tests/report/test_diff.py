@@ -261,7 +261,12 @@ def test_rows_are_read_in_any_order(tmp_path):
     pq.write_table(pa.table({"n": np.arange(1000)}), path, row_group_size=64)
     reader = RowReader(path)
     rng = np.random.default_rng(1)
-    for rows in (np.arange(10, 500), rng.permutation(1000), np.array([999, 0, 999, 5]), np.array([], int)):
+    for rows in (
+        np.arange(10, 500),
+        rng.permutation(1000),
+        np.array([999, 0, 999, 5]),
+        np.array([], int),
+    ):
         assert reader.take(rows, ["n"])["n"].to_pylist() == rows.tolist()
     assert len(reader._kept) <= reader.KEPT_GROUPS
 

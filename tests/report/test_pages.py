@@ -31,7 +31,8 @@ BLANK = """Array.from(document.querySelectorAll(".chart"), chart => {
   if (!canvas) return chart.id + ": no canvas";
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   const colours = new Set();
-  for (let i = 0; i < data.length; i += 4) colours.add(data[i] * 65536 + data[i+1] * 256 + data[i+2]);
+  for (let i = 0; i < data.length; i += 4)
+    colours.add(data[i] * 65536 + data[i+1] * 256 + data[i+2]);
   return colours.size > 20 ? "" : chart.id + ": " + colours.size + " colours";
 }).filter(Boolean)"""
 """Charts without a canvas, or with a canvas on which nothing but a frame is drawn."""
@@ -141,7 +142,8 @@ def test_a_button_copies_or_selects_its_text(report, browser):
           const button = document.querySelector(".copy button");
           button.click();
           await new Promise(r => setTimeout(r, 100));
-          return [button.textContent, String(getSelection()), button.previousElementSibling.textContent];
+          const code = button.previousElementSibling;
+          return [button.textContent, String(getSelection()), code.textContent];
         })()"""
     )
     assert said[0] == "copied" or (said[0] == "selected" and said[1] == said[2])
@@ -188,7 +190,9 @@ def test_the_front_and_the_correlations_of_a_page_are_right(report):
     rows = means[(means.dataset == "cifar100") & (means.num_epochs == 200)]
     rows = rows.merge(costs, on=["arch_id", "dataset"])
     front = []
-    for _, row in rows.sort_values(["params", "x_test_acc_pct_mean"], ascending=[True, False]).iterrows():
+    for _, row in rows.sort_values(
+        ["params", "x_test_acc_pct_mean"], ascending=[True, False]
+    ).iterrows():
         if not front or row.x_test_acc_pct_mean > front[-1][1]:
             front.append((row.params, row.x_test_acc_pct_mean))
     columns = documents["size-params"]["data"]["front"]
@@ -203,7 +207,10 @@ def test_the_front_and_the_correlations_of_a_page_are_right(report):
 
     valid = means[(means.dataset == "cifar10-valid") & (means.num_epochs == 200)]
     test = means[(means.dataset == "cifar10") & (means.num_epochs == 200)]
-    both = valid.set_index("arch_id").x_valid_acc_pct_mean, test.set_index("arch_id").ori_test_acc_pct_mean
+    both = (
+        valid.set_index("arch_id").x_valid_acc_pct_mean,
+        test.set_index("arch_id").ori_test_acc_pct_mean,
+    )
     expected = both[0].rank().corr(both[1].rank())
     columns = documents["rank-pairs"]["data"]["rows"]
     names, tops = columns["pair"], columns["top"]
@@ -247,7 +254,8 @@ def test_two_releases_of_a_benchmark_are_compared_on_the_index(builds, tmp_path)
 
 def test_the_same_build_gives_the_same_bytes(builds, report, tmp_path):
     script = (
-        "import sys; from pathlib import Path; from nasbase.report.build_page import write_build_page;"
+        "import sys; from pathlib import Path;"
+        "from nasbase.report.build_page import write_build_page;"
         "write_build_page(Path(sys.argv[1]), Path(sys.argv[2]))"
     )
     page = tmp_path / "page.html"
@@ -267,10 +275,14 @@ def test_a_large_build_is_counted_in_cells(builds, monkeypatch):
     assert "points" not in data
     cells = data["cells"]
     label = cells["setting"]["words"].index("cifar10, 90 epochs")
-    counted = [n for n, c in zip(cells["count"], cells["setting"]["codes"], strict=True) if c == label]
+    counted = [
+        n for n, c in zip(cells["count"], cells["setting"]["codes"], strict=True) if c == label
+    ]
     assert sum(counted) == 24
     assert "Grey cells" in text
 
 
 def test_the_program_has_no_address_to_load_from():
-    assert not re.search(r"""["'](https?:)?//[\w.]*(jsdelivr|unpkg|cdnjs|googleapis)""", drawing_program())
+    assert not re.search(
+        r"""["'](https?:)?//[\w.]*(jsdelivr|unpkg|cdnjs|googleapis)""", drawing_program()
+    )

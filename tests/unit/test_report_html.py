@@ -19,7 +19,7 @@ class Balance(HTMLParser):
         super().__init__()
         self.open = []
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag, _):
         if tag not in self.EMPTY:
             self.open.append(tag)
 
@@ -28,7 +28,7 @@ class Balance(HTMLParser):
 
 
 def test_a_page_is_well_formed_and_escaped():
-    hostile = "<script>alert(1)</script> & \"x\""
+    hostile = '<script>alert(1)</script> & "x"'
     body = [table(["a", "b"], [["1", copyable(hostile)]], sides="><", caption=hostile)]
     text = page(hostile, body, synthetic=True, scripts=["let x = '</script>';"])
     balance = Balance()
@@ -67,5 +67,10 @@ def test_costs_are_added_up_by_rule(tmp_path):
     found = known["nb101-sample"]
     assert sorted(found) == ["convert", "install"]
     convert = found["convert"]
-    assert (convert.jobs, convert.seconds, convert.processor, convert.memory_mb) == (2, 4.0, 1.25, 300)
+    assert (convert.jobs, convert.seconds, convert.processor, convert.memory_mb) == (
+        2,
+        4.0,
+        1.25,
+        300,
+    )
     assert read_costs(tmp_path / "nothing", ["nb101-sample"]) == {"nb101-sample": {}}

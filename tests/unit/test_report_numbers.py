@@ -67,7 +67,12 @@ def test_every_point_is_in_the_grid(log):
     assert len(cells["count"]) <= GRID[0] * GRID[1]
     for i in range(0, len(cells["count"]), 50):
         # numpy's last cell is closed above
-        inside = (x >= cells["x"][i]) & (x < cells["x2"][i]) & (y >= cells["y"][i]) & (y < cells["y2"][i])
+        inside = (
+            (x >= cells["x"][i])
+            & (x < cells["x2"][i])
+            & (y >= cells["y"][i])
+            & (y < cells["y2"][i])
+        )
         assert abs(inside.sum() - cells["count"][i]) <= 1
 
 

@@ -39,7 +39,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Tabular NAS benchmarks, rebuilt from the raw releases. "
         "`snakemake --cores 8` builds them; see README.md.",
         epilog="Exit status: 0 well, 1 no answer or something is wrong, 2 wrong usage, "
-        "3 damage found by verify; diff: 1 they differ. `nasbase COMMAND --help` shows an example of each.",
+        "3 damage found by verify; diff: 1 they differ. `nasbase COMMAND --help` shows an example "
+        "of each.",
     )
     parser.add_argument("--version", action="version", version=f"nasbase {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -92,15 +92,15 @@ class _Comparison:
         return all(self.codes[name].unchanged for name in ids)
 
     def _same_identities(self) -> bool:
+        one, other = self.a.build.contents, self.b.build.contents
         names = ("architectures", "configurations", "trials")
-        contents = self.a.build.contents, self.b.build.contents
-        return all(contents[0][n].digest == contents[1][n].digest for n in names if n in contents[0])
+        return all(one[name].digest == other[name].digest for name in names if name in one)
 
     def table(self, table: Table) -> TableDiff:
         """What differs in one table."""
-        rows = [side.build.contents[table.name].rows for side in (self.a, self.b)]
         if self._identical(table):
-            return TableDiff(table.name, *rows, identical=True)
+            rows = self.a.build.contents[table.name].rows
+            return TableDiff(table.name, rows, rows, identical=True)
         if table.name in ALONG_TRIALS:
             return self._along_trials(table, ALONG_TRIALS[table.name])
         return self._by_key(table)
@@ -148,13 +148,13 @@ class _Comparison:
             return codes.a[ids[0].to_numpy()], codes.b[ids[1].to_numpy()]
         if table.name == "notes":
             names = ["table", "key", "column", "kind", "code"]
-            read = [
+            a, b = (
                 named_notes(side.columns("notes", names), which, self.codes).drop_columns("key")
                 for side, which in ((self.a, "a"), (self.b, "b"))
-            ]
-            return joint_codes(*read, {})
-        read = [side.columns(table.name, table.key) for side in (self.a, self.b)]
-        return joint_codes(*read, self.codes)
+            )
+            return joint_codes(a, b, {})
+        a, b = (side.columns(table.name, table.key) for side in (self.a, self.b))
+        return joint_codes(a, b, self.codes)
 
     # ------------------------------------------------------------------ tables along trainings
 
@@ -224,9 +224,10 @@ class _Comparison:
             names = dict.fromkeys(["table", "key", "column", "code"])
         found = []
         for row in reader.take(rows[:EXAMPLES], list(names)).to_pylist():
+            named = {}
             if "arch_id" in row:
-                row = {"architecture": self._architecture(side, row["arch_id"]), **row}
-            found.append(row)
+                named["architecture"] = self._architecture(side, row["arch_id"])
+            found.append(named | row)
         return tuple(found)
 
     def _architecture(self, side: Side, arch_id: int) -> str:
@@ -331,4 +332,3 @@ def _blocks(lengths: np.ndarray) -> Iterator[slice]:
         end = max(end, start + 1)
         yield slice(start, end)
         start = end
-

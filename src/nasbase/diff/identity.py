@@ -52,26 +52,27 @@ class Codes:
 
 def same_things(a: Side, b: Side) -> dict[str, Codes]:
     """Codes by the name of the id column: ``arch_id``, ``config_id`` (nds) and ``trial_id``."""
-    keys = ARCHITECTURE_KEYS[a.build.benchmark]
-    codes = {"arch_id": _codes_of(a, b, "architectures", "arch_id", keys, {})}
+    sides = a, b
+    keys = ("arch_id", *ARCHITECTURE_KEYS[a.build.benchmark])
+    codes = {"arch_id": _codes_of(sides, "architectures", keys, {})}
     subject = ["arch_id"]
     if "configurations" in a.build.contents:
-        keys = ("arch_id", *CONFIGURATION_KEYS)
-        codes["config_id"] = _codes_of(a, b, "configurations", "config_id", keys, codes)
+        keys = ("config_id", "arch_id", *CONFIGURATION_KEYS)
+        codes["config_id"] = _codes_of(sides, "configurations", keys, codes)
         subject.append("config_id")
-    keys = (*subject, "dataset", "num_epochs", "seed")
-    codes["trial_id"] = _codes_of(a, b, "trials", "trial_id", keys, codes)
+    keys = ("trial_id", *subject, "dataset", "num_epochs", "seed")
+    codes["trial_id"] = _codes_of(sides, "trials", keys, codes)
     return codes
 
 
 def _codes_of(
-    a: Side, b: Side, table: str, id_name: str, keys: Sequence[str], known: Mapping[str, Codes]
+    sides: tuple[Side, Side], table: str, columns: Sequence[str], known: Mapping[str, Codes]
 ) -> Codes:
-    read = [side.columns(table, [id_name, *keys]) for side in (a, b)]
-    numbers = joint_codes(read[0].select(keys), read[1].select(keys), known)
-    return Codes(
-        *(_by_id(t[id_name].to_numpy(), code) for t, code in zip(read, numbers, strict=True))
-    )
+    """Codes of the first column, an id, by the others, which name what it stands for."""
+    a, b = (side.columns(table, columns) for side in sides)
+    codes = joint_codes(a.select(columns[1:]), b.select(columns[1:]), known)
+    ids = a[columns[0]].to_numpy(), b[columns[0]].to_numpy()
+    return Codes(_by_id(ids[0], codes[0]), _by_id(ids[1], codes[1]))
 
 
 def _by_id(ids: np.ndarray, codes: np.ndarray) -> np.ndarray:

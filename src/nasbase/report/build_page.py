@@ -107,22 +107,20 @@ def _tools(manifest: Mapping[str, Any]) -> str:
 
 
 def _trainings(build: Installed) -> str:
-    rows = [
-        [
-            escape(setting.dataset),
-            str(setting.num_epochs),
-            escape(setting.family),
-            f"{len(setting.ids):,}",
-            f"{int(setting.n.sum()):,}",
-            ", ".join(f"{runs}: {count:,}" for runs, count in sorted(Counter(setting.n.tolist()).items())),
-        ]
-        for setting in build.settings
-    ]
-    head = ["data set", "epochs", "family", "networks", "trainings", "networks by number of runs"]
-    if build.families is None:
-        head.remove("family")
-        rows = [row[:2] + row[3:] for row in rows]
-    return table(head, rows, sides="<>" + "<" * (build.families is not None) + ">><")
+    """How many networks were trained in which way, and how often."""
+    rows = []
+    for setting in build.settings:
+        repeats = sorted(Counter(setting.n.tolist()).items())
+        rows.append(
+            [
+                escape(setting.label),
+                f"{len(setting.ids):,}",
+                f"{int(setting.n.sum()):,}",
+                ", ".join(f"{runs}: {count:,}" for runs, count in repeats),
+            ]
+        )
+    head = ["trained on", "networks", "trainings", "networks by number of runs"]
+    return table(head, rows, sides="<>><")
 
 
 def _tables(build: Installed) -> str:
@@ -154,17 +152,17 @@ def checks_summary(build: Installed) -> str:
 
 
 def _checks(build: Installed) -> str:
-    rows = []
-    for record in sorted(build.validation["checks"], key=lambda r: (r["passed"], r["id"])):
-        rows.append(
-            [
-                _verdict(record),
-                f"<code>{escape(record['id'])}</code>",
-                escape(record["claim"]) + _examples(record),
-                f"{record['checked']:,}",
-                f"{record['failed']:,}",
-            ]
-        )
+    records = build.validation["checks"]
+    rows = [
+        [
+            _verdict(record),
+            f"<code>{escape(record['id'])}</code>",
+            escape(record["claim"]) + _examples(record),
+            f"{record['checked']:,}",
+            f"{record['failed']:,}",
+        ]
+        for record in sorted(records, key=lambda record: (record["passed"], record["id"]))
+    ]
     return table(["", "check", "what it proves", "checked", "failed"], rows, sides="<<<>>")
 
 
@@ -192,19 +190,17 @@ def _notes(build: Installed) -> str:
         key = (row["kind"], row["code"], row["table"], row["column"] or "")
         count, sentence, reference = found.get(key, (0, row["sentence"], row["reference"] or ""))
         found[key] = (count + 1, sentence, reference)
-    rows = [
-        [
-            escape(kind),
-            f"<code>{escape(code)}</code>",
-            escape(f"{name}.{column}" if column else name),
-            f"{count:,}",
-            escape(sentence) + (f'<br><span class="note">{escape(reference)}</span>' * bool(reference)),
-        ]
-        for (kind, code, name, column), (count, sentence, reference) in sorted(found.items())
-    ]
-    about = paragraph(
+    rows = []
+    for (kind, code, name, column), (count, sentence, reference) in sorted(found.items()):
+        about = f"{name}.{column}" if column else name
+        said = escape(sentence)
+        if reference:
+            said += f'<br><span class="note">{escape(reference)}</span>'
+        code = f"<code>{escape(code)}</code>"
+        rows.append([escape(kind), code, escape(about), f"{count:,}", said])
+    intro = paragraph(
         "What is known about rows and columns that their values do not say: errata of upstream, "
         "properties by design, outcomes of trainings, and values released as NaN."
     )
     head = ["kind", "code", "about", "rows", "what was found (the first of its kind)"]
-    return about + table(head, rows, sides="<<<><")
+    return intro + table(head, rows, sides="<<<><")

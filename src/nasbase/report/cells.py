@@ -30,6 +30,12 @@ _OTHERS = ("#0072b2", "#cc79a7", "#8c6d31", "#7b4173", "#3182bd", "#637939", "#8
 
 _GREY = "#5b6470"
 
+_MARKER = (
+    '<defs><marker id="arrow" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="5" markerHeight="5" '
+    'orient="auto"><path d="M0 0L6 3L0 6z" fill="context-stroke"/></marker></defs>'
+)
+"""Head of an arrow, in the colour of its line."""
+
 
 class Edge(NamedTuple):
     """From one node to a later one; a label is written at its arc, a hint is told by a pointer."""
@@ -131,8 +137,7 @@ def arcs(
     Edges to the next node are straight; longer ones alternate between the right and the left side
     and bulge with their length. Edges between the same two nodes lie beside each other.
     """
-    width, left = 360, (360 - node_width) // 2
-    right, top = left + node_width, 30
+    width, left, top = 360, (360 - node_width) // 2, 30
     height = top + step * (len(names) - 1) + 34
     parts = [f'<text x="8" y="16" font-size="12" fill="{_GREY}">{escape(title)}</text>']
     labels = []
@@ -141,30 +146,23 @@ def arcs(
     for edge in sorted(edges, key=lambda e: (e.end - e.start, e.start, e.end)):
         repeat = seen.get((edge.start, edge.end), 0)
         seen[edge.start, edge.end] = repeat + 1
-        y1, y2 = top + step * edge.start + 12, top + step * edge.end + 12
-        span = edge.end - edge.start
-        if span == 1:
+        y1, y2 = (top + step * node + 12 for node in (edge.start, edge.end))
+        if edge.end - edge.start == 1:
             x = width // 2 + 14 * repeat
-            path, at, anchor = f"M{x} {y1 + 12}L{x} {y2 - 14}", (x + 6, (y1 + y2) // 2 + 4), "start"
+            path = f"M{x} {y1 + 12}L{x} {y2 - 14}"
+            at, anchor = x + 6.0, "start"
         else:
             side = 1 if long % 2 == 0 else -1
             long += 1
-            x = right if side > 0 else left
-            reach = min(26 + 16 * span + 10 * repeat, left - 8) if not edge.label else 18 + 20 * span
+            x = left + node_width if side > 0 else left
+            reach = _reach(edge, repeat, left)
             bulge = x + side * reach
-            # A cubic arc comes to three quarters of its control points' distance.
             path = f"M{x} {y1}C{bulge} {y1} {bulge} {y2} {x + side * 2} {y2}"
-            # Long labels stand inside the picture: above the middle of the arc, towards the node.
-            at = (x + side * (0.75 * reach + 4), (y1 + y2) / 2 + 4)
-            anchor = "start" if side > 0 else "end"
-        hint = f"<title>{escape(edge.hint)}</title>" if edge.hint else ""
-        dash = ' stroke-dasharray="3 3"' if edge.dashed else ""
-        parts.append(
-            f'<path d="{path}" fill="none" stroke="{edge.colour}" stroke-width="2"{dash} '
-            f'marker-end="url(#arrow)">{hint}</path>'
-        )
+            # A cubic arc comes to three quarters of its control points' distance.
+            at, anchor = x + side * (0.75 * reach + 4), "start" if side > 0 else "end"
+        parts.append(_arrow(edge, path))
         if edge.label:
-            labels.append(_label(edge, at, anchor))
+            labels.append(_label(edge.label, at, (y1 + y2) / 2 + 4, anchor))
     for i, (name, colour) in enumerate(zip(names, colours, strict=True)):
         y = top + step * i
         parts.append(
@@ -172,18 +170,29 @@ def arcs(
             f'stroke="{colour}" stroke-width="2"/><text x="{width // 2}" y="{y + 16}" '
             f'text-anchor="middle" font-size="11" fill="#1b1f24">{escape(name)}</text>'
         )
-    marker = (
-        '<defs><marker id="arrow" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="5" '
-        'markerHeight="5" orient="auto"><path d="M0 0L6 3L0 6z" fill="context-stroke"/></marker></defs>'
+    return _svg(width, height, title, _MARKER + "".join(parts + labels))
+
+
+def _reach(edge: Edge, repeat: int, room: int) -> int:
+    """How far an arc bulges; one with a label leaves room for it."""
+    span = edge.end - edge.start
+    return 18 + 20 * span if edge.label else min(26 + 16 * span + 10 * repeat, room - 8)
+
+
+def _arrow(edge: Edge, path: str) -> str:
+    hint = f"<title>{escape(edge.hint)}</title>" if edge.hint else ""
+    dash = ' stroke-dasharray="3 3"' if edge.dashed else ""
+    return (
+        f'<path d="{path}" fill="none" stroke="{edge.colour}" stroke-width="2"{dash} '
+        f'marker-end="url(#arrow)">{hint}</path>'
     )
-    return _svg(width, height, title, marker + "".join(parts + labels))
 
 
-def _label(edge: Edge, at: tuple[float, float], anchor: str) -> str:
+def _label(text: str, x: float, y: float, anchor: str) -> str:
     """Text at an arc, with a white rim that keeps it readable over lines."""
     return (
-        f'<text x="{at[0]:g}" y="{at[1]:g}" text-anchor="{anchor}" font-size="10" fill="#1b1f24" '
-        f'stroke="white" stroke-width="3" paint-order="stroke">{escape(edge.label)}</text>'
+        f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-size="10" fill="#1b1f24" '
+        f'stroke="white" stroke-width="3" paint-order="stroke">{escape(text)}</text>'
     )
 
 

@@ -1,4 +1,4 @@
-"""What the pages show of a build, read from its installed files: only the columns that are drawn."""
+"""What the pages show of a build, read from its installed files, by column."""
 
 from __future__ import annotations
 
@@ -63,10 +63,9 @@ class FirstRuns:
     def of(self, setting: Setting, run: int, column: str) -> tuple[np.ndarray, np.ndarray]:
         """Ids and numbers of one run of every network of a setting that has it."""
         trials = self.trials
-        inside = pc.and_(
-            pc.equal(trials["dataset"], setting.dataset),
-            pc.and_(pc.equal(trials["num_epochs"], setting.num_epochs), pc.equal(trials["run"], run)),
-        )
+        inside = pc.equal(trials["dataset"], setting.dataset)
+        for name, number in (("num_epochs", setting.num_epochs), ("run", run)):
+            inside = pc.and_(inside, pc.equal(trials[name], number))
         found = trials.filter(inside).select([self.subject, column])
         ids, values = found[self.subject].to_numpy(), _float(found[column])
         known = np.isin(ids, setting.ids) & np.isfinite(values)

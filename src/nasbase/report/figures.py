@@ -9,9 +9,20 @@ import numpy as np
 
 from nasbase.report import curves, ranks
 from nasbase.report.data import Installed, Setting
-from nasbase.report.numbers import GRID, MOST_POINTS, TAIL, ecdf, floor, front, grid, histogram, packed
+from nasbase.report.numbers import (
+    GRID,
+    MOST_POINTS,
+    TAIL,
+    ecdf,
+    floor,
+    front,
+    grid,
+    histogram,
+    packed,
+)
 from nasbase.report.vega import (
     Figure,
+    Spec,
     choice,
     chosen,
     colour_of_split,
@@ -176,7 +187,7 @@ def cumulative(build: Installed) -> Figure | None:
 
 def size_figures(build: Installed) -> list[Figure]:
     """Test accuracy against everything that a network costs, with the Pareto front."""
-    known = {}
+    known: dict[str, list[tuple[Setting, np.ndarray, str, np.ndarray]]] = {}
     for setting in build.settings:
         test = build.by_role(setting, "test")
         if test is not None:
@@ -221,8 +232,7 @@ def _size_figure(
     both = {"x": x_axis, "y": y_axis}
     layers = []
     if cells:
-        count = {"field": "count", "type": "quantitative", "title": "networks"}
-        count["scale"] = {"type": "log", "scheme": "greys"}
+        count = _networks("greys")
         tooltip = told(count=",", x=".4s", x2=".4s", y=".2f", y2=".2f")
         borders = {"x2": {"field": "x2"}, "y2": {"field": "y2"}}
         encoding = both | borders | {"color": count, "tooltip": tooltip}
@@ -231,8 +241,8 @@ def _size_figure(
         tooltip = told("id", x=".6~s", y=".2f")
         mark = {"type": "circle", "size": 14, "opacity": 0.4, "color": "#0072b2"}
         layers.append(_layer("points", mark, both | {"tooltip": tooltip}))
-    line = {"type": "line", "interpolate": "step-after", "color": "#d55e00", "point": {"size": 36}}
-    line["point"]["color"] = "#d55e00"
+    dots = {"size": 36, "color": "#d55e00"}
+    line = {"type": "line", "interpolate": "step-after", "color": "#d55e00", "point": dots}
     layers.append(_layer("front", line, both | {"tooltip": told("name", x=".6~s", y=".3f")}))
     data = {"cells": cells, "points": points, "front": fronts}
     spec = {
@@ -257,7 +267,13 @@ def _size_figure(
     )
 
 
-def _layer(data: str, mark: dict[str, Any], encoding: dict[str, Any]) -> dict[str, Any]:
+def _networks(scheme: str) -> Spec:
+    """Colour by the number of networks in a cell."""
+    scale = {"type": "log", "scheme": scheme}
+    return {"field": "count", "type": "quantitative", "title": "networks", "scale": scale}
+
+
+def _layer(data: str, mark: Spec, encoding: Spec) -> Spec:
     return {
         "data": {"name": data},
         "transform": [chosen("setting")],
@@ -300,7 +316,6 @@ def selection(build: Installed) -> Figure | None:
             settings.append(setting.label)
     if not parts:
         return None
-    count = {"field": "count", "type": "quantitative", "title": "networks"}
     upper = {
         "height": 240,
         "params": [{"name": "brush", "select": {"type": "interval", "encodings": ["x"]}}],
@@ -310,12 +325,12 @@ def selection(build: Installed) -> Figure | None:
             "x2": {"field": "x2"},
             "y": quantity("y", "test accuracy (%)"),
             "y2": {"field": "y2"},
-            "color": {**count, "scale": {"type": "log", "scheme": "blues"}},
+            "color": _networks("blues"),
             "tooltip": told(count=",", x=".2f", x2=".2f", y=".2f", y2=".2f"),
         },
     }
-    by_test = {"aggregate": [{"op": "sum", "field": "count", "as": "networks"}]}
-    by_test["groupby"] = ["y", "y2"]
+    added = {"op": "sum", "field": "count", "as": "networks"}
+    by_test = {"aggregate": [added], "groupby": ["y", "y2"]}
     lower = {
         "height": 110,
         "encoding": {
@@ -390,8 +405,8 @@ def noise(build: Installed) -> Figure | None:
     return Figure(
         "noise",
         "Noise of training",
-        "Sample standard deviation (n - 1) over the runs of each network that has several; the axis "
-        "is logarithmic.",
+        "Sample standard deviation (n - 1) over the runs of each network that has several; the "
+        "axis is logarithmic.",
         spec,
         {"rows": stacked(parts)},
     )

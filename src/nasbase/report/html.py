@@ -10,10 +10,13 @@ from importlib import resources
 SYNTHETIC = "Made-up numbers: a sample in upstream's format. Nothing here was measured."
 """Banner of every page that shows a synthetic build."""
 
-_ICON = "data:image/svg+xml;base64," + base64.b64encode(
-    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
-    b'<path fill="#0072b2" d="M1 15h3V8H1zM6.5 15h3V1h-3zM12 15h3V5h-3z"/></svg>'
-).decode()
+_ICON = (
+    "data:image/svg+xml;base64,"
+    + base64.b64encode(
+        b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
+        b'<path fill="#0072b2" d="M1 15h3V8H1zM6.5 15h3V1h-3zM12 15h3V5h-3z"/></svg>'
+    ).decode()
+)
 """Without an icon of its own a browser asks the server for one."""
 
 
@@ -22,9 +25,7 @@ def asset(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
-def page(
-    title: str, body: Iterable[str], *, synthetic: bool, scripts: Sequence[str] = ()
-) -> str:
+def page(title: str, body: Iterable[str], *, synthetic: bool, scripts: Sequence[str] = ()) -> str:
     """A whole page.
 
     Parameters
@@ -93,8 +94,8 @@ def table(
     """
     classes = ["" if side == "<" else ' class="number"' for side in sides]
     lines = ['<div class="wide"><table>', f"<caption>{escape(caption)}</caption>" * bool(caption)]
-    cells = zip(classes, head, strict=True)
-    lines.append("<thead><tr>" + "".join(f"<th{c}>{escape(t)}</th>" for c, t in cells) + "</tr></thead>")
+    named = "".join(f"<th{c}>{escape(t)}</th>" for c, t in zip(classes, head, strict=True))
+    lines.append(f"<thead><tr>{named}</tr></thead>")
     lines.append("<tbody>")
     for row in rows:
         cells = zip(classes, row, strict=True)
@@ -111,7 +112,9 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
 
 def copyable(text: str) -> str:
     """Text with a button that copies it."""
-    return f'<span class="copy"><code>{escape(text)}</code><button type="button">copy</button></span>'
+    return (
+        f'<span class="copy"><code>{escape(text)}</code><button type="button">copy</button></span>'
+    )
 
 
 def details(summary: str, body: str) -> str:

@@ -69,10 +69,13 @@ def _citations(builds: list[Installed]) -> str:
     for text, cited in by_citation.items():
         links = ", ".join(f'<a href="#{escape(b.key)}">{escape(b.label)}</a>' for b in cited)
         items.append(f"<li>{escape(text)}<br>{links}</li>")
-    return paragraph(
-        "These numbers are the work of the authors of the benchmarks. nasbase rebuilt the tables "
-        "from the files that they released."
-    ) + f"<ul>{''.join(items)}</ul>"
+    return (
+        paragraph(
+            "These numbers are the work of the authors of the benchmarks. nasbase rebuilt the "
+            "tables from the files that they released."
+        )
+        + f"<ul>{''.join(items)}</ul>"
+    )
 
 
 def _build_section(build: Installed, results: Path) -> str:
@@ -97,7 +100,8 @@ def _build_section(build: Installed, results: Path) -> str:
         title += " (made-up numbers)"
     pages = ""
     if (results / "report" / f"{build.key}.html").is_file():
-        pages = f'<p><a href="{escape(build.key)}.html">Pictures, best architectures, checks, notes</a></p>'
+        text = "Pictures, best architectures, checks, notes"
+        pages = f'<p><a href="{escape(build.key)}.html">{text}</a></p>'
     return section(build.key, title, pages, about, checks_summary(build))
 
 

@@ -208,44 +208,55 @@ def pairs(build: Installed) -> Figure | None:
     )
 
 
+Pair = tuple[str, str, Setting, Ranking | None, Ranking | None]
+"""Kind of a pair, what it compares, one of its settings, and its rankings as far as they exist."""
+
+
 def _pairs(build: Installed) -> Iterator[tuple[str, str, Ranking, Ranking]]:
     """Kind of the pair, its name, and the two rankings."""
-    full = full_settings(build.settings)
-    for setting in build.settings:
-        (longest,) = (s for s in full if (s.dataset, s.family) == (setting.dataset, setting.family))
-        if setting is not longest:
-            found = _ranked(build, setting, "valid"), _ranked(build, longest, "test")
-            what = f"valid {setting.num_epochs} / test {longest.num_epochs}"
-            yield from _pair("schedules", setting.dataset, what, setting, *found)
+    for pair in (*_of_schedules(build), *_of_splits(build), *_of_datasets(build), *_of_runs(build)):
+        kind, what, setting, score, against = pair
+        if score is not None and against is not None:
+            yield kind, ", ".join(filter(None, [what, setting.family])), score, against
+
+
+def _of_schedules(build: Installed) -> Iterator[Pair]:
+    """What is known of a shorter training, against what the longest is reported with."""
+    for longest in full_settings(build.settings):
+        for setting in build.settings:
+            alike = (setting.dataset, setting.family) == (longest.dataset, longest.family)
+            if alike and setting is not longest:
+                what = f"valid {setting.num_epochs} / test {longest.num_epochs}"
+                found = _ranked(build, setting, "valid"), _ranked(build, longest, "test")
+                yield "schedules", f"{setting.dataset}: {what}", setting, *found
+
+
+def _of_splits(build: Installed) -> Iterator[Pair]:
+    """What is chosen by, against what is reported."""
     role = "train" if build.benchmark == "nds" else "valid"
-    for setting in full:
+    for setting in full_settings(build.settings):
         found = _ranked(build, setting, role), _ranked(build, setting, "test")
-        where = f"{setting.dataset} {setting.num_epochs}"
-        yield from _pair("splits", where, f"{role} / test", setting, *found)
-    for one, other in combinations(full, 2):
+        what = f"{setting.dataset} {setting.num_epochs}: {role} / test"
+        yield "splits", what, setting, *found
+
+
+def _of_datasets(build: Installed) -> Iterator[Pair]:
+    for one, other in combinations(full_settings(build.settings), 2):
         if one.family == other.family and one.dataset != other.dataset:
             found = _ranked(build, one, "test"), _ranked(build, other, "test")
-            yield from _pair("data sets", "test", f"{one.dataset} / {other.dataset}", one, *found)
+            yield "data sets", f"test: {one.dataset} / {other.dataset}", one, *found
+
+
+def _of_runs(build: Installed) -> Iterator[Pair]:
+    """Two runs of the same trainings."""
     trials = build.first_runs()
     for setting in build.settings:
         test = build.by_role(setting, "test")
         if test is not None:
-            runs = [Ranking("", *trials.of(setting, run, f"{test[0]}_acc_pct")) for run in (0, 1)]
-            where = f"{setting.dataset} {setting.num_epochs}"
-            yield from _pair("runs", where, f"{test[0]} run 0 / run 1", setting, *runs)
-
-
-def _pair(
-    kind: str,
-    where: str,
-    what: str,
-    setting: Setting,
-    score: Ranking | None,
-    against: Ranking | None,
-) -> Iterator[tuple[str, str, Ranking, Ranking]]:
-    """The pair, where both rankings exist."""
-    if score is not None and against is not None:
-        yield kind, ", ".join(filter(None, [f"{where}: {what}", setting.family])), score, against
+            column = f"{test[0]}_acc_pct"
+            one, other = (Ranking("", *trials.of(setting, run, column)) for run in (0, 1))
+            what = f"{setting.dataset} {setting.num_epochs}: {test[0]} run 0 / run 1"
+            yield "runs", what, setting, one, other
 
 
 def _ranked(build: Installed, setting: Setting, role: str) -> Ranking | None:
