@@ -196,8 +196,8 @@ def _notes(build: Installed) -> str:
         said = escape(sentence)
         if reference:
             said += f'<br><span class="note">{escape(reference)}</span>'
-        code = f"<code>{escape(code)}</code>"
-        rows.append([escape(kind), code, escape(about), f"{count:,}", said])
+        cells = [escape(kind), f"<code>{escape(code)}</code>", escape(about)]
+        rows.append([*cells, f"{count:,}", said])
     intro = paragraph(
         "What is known about rows and columns that their values do not say: errata of upstream, "
         "properties by design, outcomes of trainings, and values released as NaN."
