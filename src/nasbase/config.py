@@ -87,6 +87,10 @@ def read_config(config: Mapping[str, Any], schema: Path, root: Path) -> BuildCon
     """
     rules = yaml.safe_load(schema.read_text())
     given = _listed(config)
+    for key, rule in rules["properties"].items():
+        # Snakemake reads `--config key=true` as text; only True and False are truth values to it.
+        if rule["type"] == "boolean" and isinstance(given.get(key), str):
+            given[key] = {"true": True, "false": False}.get(given[key].lower(), given[key])
     validate(given, rules, Path("the configuration"))
     defaults = {key: rule.get("default") for key, rule in rules["properties"].items()}
     settings = {**defaults, **{key: value for key, value in given.items() if value is not None}}

@@ -111,3 +111,14 @@ def test_a_mistake_is_named(table, config, words):
         read(**{"sources": table, **config})
     for word in words:
         assert word in str(error.value), json.dumps(str(error.value))
+
+
+@pytest.mark.parametrize("text", ["true", "True", "false"])
+def test_truth_values_may_be_written_as_on_a_command_line(table, text):
+    build = read(sources=table, releases={"nb201": "sample"}, partial=text, report=text)
+    assert build.partial is build.report is (text != "false")
+
+
+def test_other_words_are_no_truth_values(table):
+    with pytest.raises(ConfigError, match="wrong form"):
+        read(sources=table, releases={"nb201": "sample"}, report="perhaps")
