@@ -91,8 +91,10 @@ class Installed:
     @property
     def label(self) -> str:
         """Benchmark, release and version, as every figure says."""
-        made_up = ", made-up numbers" if self.synthetic else ""
-        return f"{self.benchmark} {self.manifest['version']}{made_up}"
+        said = [f"{self.benchmark} {self.manifest['version']}"]
+        said += ["a part of its space"] * self.manifest["partial"]
+        said += ["made-up numbers"] * self.synthetic
+        return ", ".join(said)
 
     @property
     def splits(self) -> tuple[str, ...]:
