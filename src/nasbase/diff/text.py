@@ -69,7 +69,7 @@ def _sizes(column: ColumnDiff) -> tuple[str, str]:
     if column.largest is None or column.median is None:
         return "", ""
     about = "" if column.median_is_exact else "~"
-    return f"{column.largest:.6g} {column.unit}".strip(), f"{about}{column.median:.6g}"
+    return f"{column.largest:.6g}", f"{about}{column.median:.6g}"
 
 
 def _where(column: ColumnDiff) -> str:

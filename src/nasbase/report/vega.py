@@ -61,7 +61,8 @@ class Figure:
     def document(self, build: str) -> dict[str, Any]:
         """What the drawing program is given; a saved picture says its build."""
         title = {"text": build, "anchor": "start"}
-        return {"spec": {**_FRAME, **self.spec, "title": title}, "data": self.data}
+        spec = {**_FRAME, "description": self.title, **self.spec, "title": title}
+        return {"spec": spec, "data": self.data}
 
 
 _FRAME: Spec = {
