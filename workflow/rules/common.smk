@@ -174,7 +174,6 @@ def page_code():
         "report/*.js",
         "report/*.py",
         "diff/identity.py",
-        "query/statistics.py",
         "query/vocabulary.py",
     )
 

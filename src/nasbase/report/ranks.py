@@ -8,11 +8,11 @@ from itertools import combinations
 
 import numpy as np
 
-from nasbase.query.statistics import kendall_tau_b, spearman
 from nasbase.query.vocabulary import ROLES
 from nasbase.report.data import Installed, Setting, full_settings
 from nasbase.report.numbers import packed
 from nasbase.report.vega import Figure, choice, chosen, picker, told
+from nasbase.tables.statistics import kendall_tau_b, spearman
 
 TOP = {"all": 1.0, "top 50 %": 0.5, "top 25 %": 0.25, "top 10 %": 0.1, "top 1 %": 0.01}
 """Parts of the networks that are ranked: the best by the second of the two compared."""
