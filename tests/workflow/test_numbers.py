@@ -151,7 +151,7 @@ def test_numbers_do_not_depend_on_the_size_of_batches(monkeypatch, tmp_path, ben
     monkeypatch.setattr(runs, "_DISTINCT_ROWS", 3)
     monkeypatch.setattr(hdf5, "CHUNK_BYTES", 9000)
     monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 113)
-    monkeypatch.setattr(parquet.read_batches, "__defaults__", (113,))
+    monkeypatch.setattr(parquet.read_batches, "__defaults__", (113, None))
     for room in (nats_room, nb201_room, nds_records):
         monkeypatch.setattr(room, "BATCH_BYTES", 30_000)
     rng, form = random.Random(7), None
