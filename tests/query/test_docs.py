@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import hashlib
 import importlib.util
 import math
 import re
@@ -19,6 +20,8 @@ from nasbase.benchmarks import NAMES
 from nasbase.cli import main
 from nasbase.store.hdf5 import write_hdf5
 from nasbase.store.install import write_catalog
+from nasbase.store.nni import pinned
+from nasbase.store.nni.writer import write_nni
 
 ROOT = Path(__file__).resolve().parents[2]
 MIGRATION, QUERY, README = ROOT / "docs" / "migration.md", ROOT / "docs" / "query.md", "README.md"
@@ -63,6 +66,10 @@ def demo(tmp_path_factory):
     write_catalog(folder / "results")
     build = folder / "results" / "nats_tss" / "sample"
     write_hdf5(build, build / "curves.h5")
+    nb201 = folder / "results" / "nb201" / "sample"
+    write_nni(nb201, nb201 / "nni" / "new.db")
+    digest = hashlib.sha256((nb201 / "nni" / "new.db").read_bytes()).hexdigest()
+    (nb201 / "nni" / "new.db").rename(nb201 / "nni" / pinned("nasbench201", digest))
     sample = ["sample", "--benchmark=nats_tss", f"--architectures={count}", "--seed=1"]
     assert main([*sample, "--form=pickle", str(folder / "pickle")]) == 0
     shutil.move(
@@ -230,7 +237,8 @@ def test_the_first_lines_of_the_readme_give_what_it_shows(there, capsys):
 def test_the_other_ways_to_read_work_on_the_demo(there):
     import duckdb
 
-    for code in readme("python")[2:]:
+    exec(readme("python")[2], {})  # the drop-in
+    for code in readme("python")[3:]:
         assert "results/nats_tss/1.0/" in code
         space: dict[str, Any] = {}
         exec(code.replace("nats_tss/1.0/", "nats_tss/sample/"), space)
@@ -245,6 +253,26 @@ def test_the_other_ways_to_read_work_on_the_demo(there):
         run = duckdb if ".parquet" in statement else sqlite
         [row] = run.execute(statement).fetchall()
         assert all(cell is not None for cell in row)
+
+
+def test_the_page_of_drop_ins_runs_as_it_stands(there, capsys):
+    """All blocks but the one for NNI itself; the TFRecord's path becomes the sample's."""
+    codes = [b.code for b in blocks(ROOT / "docs" / "dropins.md") if b.language == "python"]
+    nats, older, nni_itself, nni, google = codes
+    assert "nni.set_default_framework" in nni_itself
+    names: dict[str, Any] = {}
+    exec(nats, names)
+    assert names["info"]["test-accuracy"] > 0
+    assert names["used"] == names["seconds"] > 0
+    exec(older, names)
+    assert names["info"]["valtest-accuracy"] > 0
+    capsys.readouterr()
+    exec(nni, names)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows
+    assert all(int(seed) in (777, 888, 999) and points == "200" for seed, _, points in rows)
+    exec(google.replace("/data/nasbench_only108", "/data/nasbench_sample"), names)
+    assert 0 < names["data"]["test_accuracy"] < 1
 
 
 def test_the_readme_is_short_and_names_targets_that_exist():
