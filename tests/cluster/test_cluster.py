@@ -81,7 +81,8 @@ def expected(samples: Path, folder: Path, benchmarks: list[str]) -> dict[str, st
     """Digests of a local build of the same release: its steps called one after another."""
     workflow_in(folder, samples)
     for name in benchmarks:
-        build(folder, name, "sample", "samples/sources.yaml", outputs=["sqlite", "hdf5"])
+        settings = {"outputs": ["sqlite", "hdf5"], "reread": "sample"}
+        build(folder, name, "sample", "samples/sources.yaml", **settings)
     write_catalog(folder / "results")
     return digests(folder / "results")
 

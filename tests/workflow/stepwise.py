@@ -40,7 +40,7 @@ def build(
 
 
 def _build(benchmark: str, release: str, settings: dict) -> None:
-    config = read_config({"shards": 2, **settings}, SCHEMA, ROOT)
+    config = read_config({"shards": 2, "reread": "all", **settings}, SCHEMA, ROOT)
     row = config.table.release(benchmark, release)
     partial, forms = config.is_partial(row), config.forms_of(benchmark)
     fetched = Path("resources/raw", benchmark, row.key, "fetched.json")
@@ -66,7 +66,7 @@ def _build(benchmark: str, release: str, settings: dict) -> None:
     for form, path in others.items():
         {"sqlite": write_sqlite, "hdf5": write_hdf5, "nni": write_nni}[form](parquet, path)
     report = work / "validation.json"
-    validate_step(fetched, parquet, report, forms=forms, partial=partial, reread="all")
+    validate_step(fetched, parquet, report, forms=forms, partial=partial, reread=config.reread)
     install(
         Path("results", benchmark, release),
         parquet=parquet,
