@@ -4,6 +4,7 @@
 # make cluster   run the build on a Slurm of its own on this host (root; slurm-wlm and munge installed)
 # make check  lint, format and types
 # make bench  measure how fast questions are answered, beside nats_bench and NNI
+# make bench-dropins   measure the drop-ins, beside their originals
 # make realdata REALDATA=folder   build real pieces of the releases and compare every number
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ REALDATA ?= $(NASBASE_REALDATA)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: all demo test cluster bench realdata check format pins clean
+.PHONY: all demo test cluster bench bench-dropins realdata check format pins clean
 
 all: $(READY)
 
@@ -37,6 +38,11 @@ cluster: $(READY)
 
 bench: $(READY)
 	$(BIN)/python bench/query.py --out bench/results/query.md $(BENCH)
+
+bench-dropins: $(READY)
+	set -e; for name in compat_nats compat_nasbench compat_nni nni_fill; do \
+	    $(BIN)/python bench/$$name.py | tee bench/results/$$name.txt; \
+	done
 
 realdata: $(READY)
 	mkdir -p build
