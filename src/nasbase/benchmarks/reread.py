@@ -45,6 +45,8 @@ class Reread(NamedTuple):
         Series -> epoch -> value; what is not there was not released.
     samples
         NDS: series of ``iterations`` -> values.
+    configuration
+        NDS: columns of ``configurations`` that upstream released.
     """
 
     place: Place
@@ -52,3 +54,4 @@ class Reread(NamedTuple):
     values: Mapping[str, Any]
     curves: Mapping[str, Mapping[int, float]]
     samples: Mapping[str, Sequence[float]] = {}
+    configuration: Mapping[str, Any] = {}

@@ -7,7 +7,7 @@ through `Room`; the workflow's rules know them only by name.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,8 +164,13 @@ class Room(abc.ABC):
         Yields
         ------
         Reread
-            At least the trials at these places; of an architecture in a pickle, all of them.
+            At least the trials at these places; of an architecture in a pickle, all of them, and
+            of a file of jobs the one after the last place.
         """
+
+    def unread(self, raw: RawRelease, files: Collection[str]) -> Iterable[str]:  # noqa: ARG002
+        """Members of the raw archive that hold trials, but none of the ``files`` named."""
+        return ()
 
     def rereads_from_start(self, raw: RawRelease) -> bool:  # noqa: ARG002
         """Whether `reread` cannot leave out a record: the file can only be read from its start."""

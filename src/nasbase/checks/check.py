@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ import pyarrow.parquet as pq
 
 from nasbase.store.nni import DATABASES, FOLDER
 from nasbase.store.parquet import open_parquet
+
+logger = logging.getLogger(__name__)
 
 Severity = Literal["error", "warning"]
 
@@ -101,9 +104,19 @@ class Check:
     severity: Severity = "error"
 
     def report(self, artifacts: Artifacts) -> dict[str, Any]:
-        """Run the check; a plain record of what it found."""
+        """Run the check; a plain record of what it found.
+
+        A check that stumbles has failed: the artifact is so damaged that it cannot even be read.
+        """
         outcome = Outcome()
-        self.run(artifacts, outcome)
+        try:
+            self.run(artifacts, outcome)
+        except MemoryError:
+            raise
+        except Exception as error:
+            logger.exception("%s stopped", self.id)
+            outcome.not_applicable = None
+            outcome.count(1, [f"the check stopped: {type(error).__name__}: {error}"])
         found = asdict(outcome)
         facts = found.pop("facts")
         if outcome.not_applicable is None:

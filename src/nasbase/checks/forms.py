@@ -9,6 +9,7 @@ from contextlib import closing
 import h5py
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nasbase.checks.blobs import compare_blobs
@@ -18,9 +19,10 @@ from nasbase.store.build import read_build
 from nasbase.store.curves import Block, blocks
 from nasbase.store.hdf5 import PRESENT
 from nasbase.store.parquet import open_parquet, read_batches
+from nasbase.store.sqlite import APPLICATION_ID, BUILD_STATEMENT
 from nasbase.tables.catalogue import series, tables
 from nasbase.tables.columns import Table
-from nasbase.tables.models import blob_tables
+from nasbase.tables.models import blob_tables, ddl
 
 
 def form_checks(forms: tuple[str, ...]) -> list[Check]:
@@ -30,6 +32,11 @@ def form_checks(forms: tuple[str, ...]) -> list[Check]:
         found += [
             Check("all.sqlite.build", "SQLite belongs to this build.", _sqlite_build),
             Check("all.sqlite.integrity", "SQLite's own integrity check passes.", _integrity),
+            Check(
+                "all.sqlite.schema",
+                "SQLite has the catalogue's tables and indexes and nothing else, to its last byte.",
+                _sqlite_schema,
+            ),
             Check("all.sqlite.rows", "SQLite's rows equal Parquet's; NaN is NULL.", _sqlite_rows),
             Check(
                 "all.sqlite.blobs", "SQLite's curves equal Parquet's, bit for bit.", _sqlite_blobs
@@ -38,6 +45,11 @@ def form_checks(forms: tuple[str, ...]) -> list[Check]:
     if "hdf5" in forms:
         found += [
             Check("all.hdf5.build", "HDF5 belongs to this build.", _hdf5_build),
+            Check(
+                "all.hdf5.scales",
+                "HDF5 has the groups, ids and seeds of trials; each series its unit and meaning.",
+                _hdf5_scales,
+            ),
             Check("all.hdf5.curves", "HDF5's curves equal Parquet's, bit for bit.", _hdf5_curves),
             Check("all.hdf5.count", "HDF5 holds no point that Parquet does not.", _hdf5_count),
         ]
@@ -69,6 +81,21 @@ def _integrity(artifacts: Artifacts, outcome: Outcome) -> None:
     with closing(open_sqlite(artifacts)) as database:
         lines = [line for (line,) in database.execute("PRAGMA integrity_check")]
     outcome.count(1, [line for line in lines if line != "ok"])
+
+
+def _sqlite_schema(artifacts: Artifacts, outcome: Outcome) -> None:
+    with closing(open_sqlite(artifacts)) as database:
+        query = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+        found = {sql for (sql,) in database.execute(query)}
+        pages, size, application = (
+            database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "page_size", "application_id")
+        )
+    demanded = {*ddl(artifacts.benchmark), BUILD_STATEMENT}
+    outcome.count(len(demanded), sorted(found ^ demanded))
+    outcome.count(1, [] if application == APPLICATION_ID else [f"application_id {application}"])
+    file = artifacts.sqlite.stat().st_size
+    outcome.count(1, [] if file == pages * size else [f"{file} bytes, not {pages} * {size}"])
 
 
 def _sqlite_rows(artifacts: Artifacts, outcome: Outcome) -> None:
@@ -121,6 +148,57 @@ def _hdf5_build(artifacts: Artifacts, outcome: Outcome) -> None:
     outcome.count(1, [] if found == expected else [str(found)])
 
 
+def _hdf5_scales(artifacts: Artifacts, outcome: Outcome) -> None:
+    nds = artifacts.benchmark == "nds"
+    names = ["trial_id", "arch_id", "dataset", "num_epochs", "run", "seed"]
+    names += ["source_file"] if nds else []
+    trials = pq.read_table(artifacts.folder / "trials.parquet", columns=names)
+    by = ["source_file"] if nds else ["dataset", "num_epochs"]
+    groups = {
+        "/".join(str(row[name]) for name in by).removesuffix(".json"): row
+        for row in trials.group_by(by).aggregate([]).to_pylist()
+    }
+    with h5py.File(artifacts.hdf5, "r") as file:
+        for name, where in groups.items():
+            if name not in file:
+                outcome.count(1, [f"there is no group {name}"])
+                continue
+            mine = trials
+            for column, value in where.items():
+                mine = mine.filter(pc.equal(mine[column], value))
+            scales = _scales_of_jobs(mine) if nds else _scales_of_runs(mine)
+            for scale, right in scales.items():
+                found = file[name][scale][()] if scale in file[name] else None
+                outcome.count(1, [] if np.array_equal(found, right) else [f"{name}/{scale}"])
+            _labels(artifacts.benchmark, file[name], outcome)
+        members = {m for m in file if isinstance(file[m], h5py.Group)}
+        more = members - {name.split("/")[0] for name in groups}
+        outcome.count(1, [f"there is a group {name}" for name in sorted(more)])
+
+
+def _scales_of_jobs(trials: pa.Table) -> dict[str, np.ndarray]:
+    columns = {name: trials[name] for name in ("trial_id", "arch_id", "seed")}
+    return {name: pc.fill_null(column, -1).to_numpy() for name, column in columns.items()}
+
+
+def _scales_of_runs(trials: pa.Table) -> dict[str, np.ndarray]:
+    """Ids of architectures, and the seed of each of their runs; -1 where there is no run."""
+    rows = trials.select(["arch_id", "run", "seed"]).to_pylist()
+    seeds = {(row["arch_id"], row["run"]): row["seed"] for row in rows}
+    ids = sorted({arch for arch, _ in seeds})
+    runs = range(max(run for _, run in seeds) + 1)
+    table = [[seeds.get((arch, run), -1) for run in runs] for arch in ids]
+    return {"arch_id": np.array(ids), "seed": np.array(table)}
+
+
+def _labels(benchmark: str, group: h5py.Group, outcome: Outcome) -> None:
+    for column in series(benchmark):
+        if column.name in group:
+            said = dict(group[column.name].attrs)
+            right = said.get("unit") == column.unit and said.get("description") == column.meaning
+            outcome.count(1, [] if right else [f"{group.name}/{column.name}: {said}"])
+
+
 def _hdf5_curves(artifacts: Artifacts, outcome: Outcome) -> None:
     nds = artifacts.benchmark == "nds"
     names = [column.name for column in series(artifacts.benchmark)]
@@ -162,10 +240,12 @@ def _compare_tensors(
             outcome.count(len(chosen), [f"{group.name}/{name}"] if present.any() else [])
             continue
         at = (row - low, *inner, slice(0, block.length))
-        found = group[name][low:high][at].view(np.int64)
+        found = group[name][low:high][at]
         mask = group[name + PRESENT][low:high][at]
         same = (mask == present).all(axis=1)
-        same &= ((found == bits[chosen, i]) | ~present).all(axis=1)
+        # What is absent is NaN, so that a reader who forgets the mask sees no number.
+        absent = np.isnan(found) & ~present
+        same &= ((found.view(np.int64) == bits[chosen, i]) & present | absent).all(axis=1)
         bad = [f"{group.name}/{name} {scale} row {r}" for r in row[~same][:5]]
         outcome.count(len(chosen), bad, failed=int((~same).sum()))
 

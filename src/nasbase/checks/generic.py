@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nasbase.benchmarks.nds.files import STEMS
 from nasbase.checks.check import Artifacts, Check, Outcome
 from nasbase.store.curves import whole_trials
 from nasbase.store.parquet import compute_content, content_of, open_parquet, read_batches
@@ -24,8 +26,23 @@ def generic_checks(benchmark: str) -> list[Check]:
         Check("all.digest", "Every table holds the rows that its digest was made of.", _digests),
         Check("all.schema", "Every table has the columns and types of the catalogue.", _schemas),
         Check("all.references", "Every id that a table names exists.", _references),
+        Check("all.runs", "Runs of a training count from 0, in the order of its records.", _runs),
+        Check(
+            "all.positions",
+            "The trials of a raw file (and group) have the positions 0, 1, 2... in it.",
+            _positions,
+        ),
+        Check(
+            "all.curve_rows",
+            "Every point of curves repeats the identity of its trial, at an epoch of its schedule.",
+            _curve_rows,
+        ),
         Check("all.finals", "trials holds the last point of every curve.", _finals),
-        Check("all.nan_notes", "Every NaN of trials has a note, and only those.", _nan_notes),
+        Check(
+            "all.nan_notes",
+            "Every NaN that SQLite cannot hold has a note, and nothing else has one.",
+            _nan_notes,
+        ),
     ]
     for table in tables(benchmark).values():
         claim = f"The key of {table.name} is unique and its rows are sorted."
@@ -105,20 +122,108 @@ def _column(artifacts: Artifacts, table: str, column: str) -> Iterator[np.ndarra
             yield np.unique(batch.column(0).to_numpy())
 
 
+def _runs(artifacts: Artifacts, outcome: Outcome) -> None:
+    """Look at each trial and the one before: the next run of the same training, or a later one."""
+    subject = "config_id" if artifacts.benchmark == "nds" else "arch_id"
+    training = [subject, "dataset", "num_epochs"]
+    order = _record_order(artifacts.benchmark)
+    trials = pq.read_table(
+        _path(artifacts, "trials"), columns=["trial_id", *training, "run", *order]
+    )
+    later = _increasing(trials.select(training))
+    equal = np.append(False, ~later[1:])
+    for name in training:
+        values = trials[name].combine_chunks()
+        same = pc.equal(values.slice(1), values.slice(0, max(len(values) - 1, 0)))
+        equal[1:] &= np.asarray(same)
+    run = trials["run"].to_numpy()
+    good = np.where(equal, np.append(0, np.diff(run)) == 1, later & (run == 0))
+    good &= ~equal | _increasing(_ranked(trials.select(order)))
+    good &= trials["trial_id"].to_numpy() == np.arange(trials.num_rows)
+    bad = np.flatnonzero(~good)
+    shown = trials.take(pa.array(bad[:5])).to_pylist()
+    outcome.count(trials.num_rows, [f"trial {r['trial_id']}: {r}" for r in shown], len(bad))
+
+
+def _record_order(benchmark: str) -> list[str]:
+    """Columns that order the runs of one training."""
+    if benchmark == "nds":
+        return ["source_file", "source_group", "source_pos"]
+    return ["source_pos"] if benchmark == "nb101" else ["seed"]
+
+
+def _ranked(rows: pa.Table) -> pa.Table:
+    """Names of files and groups as NNI's converter orders them: nds."""
+    if "source_file" not in rows.column_names:
+        return rows
+    files = pa.array([f"{stem}.json" for stem in STEMS])
+    group = pc.fill_null(pc.index_in(rows["source_group"], value_set=pa.array(["top", "mid"])), 0)
+    ranks = {"file": pc.index_in(rows["source_file"], value_set=files), "group": group}
+    return pa.table({**ranks, "pos": rows["source_pos"]})
+
+
+def _positions(artifacts: Artifacts, outcome: Outcome) -> None:
+    names = set(tables(artifacts.benchmark)["trials"].names)
+    place = [name for name in ("source_file", "source_group") if name in names]
+    columns = ["trial_id", *place, "source_pos"]
+    rows = pq.read_table(_path(artifacts, "trials"), columns=columns)
+    rows = rows.sort_by([(name, "ascending") for name in (*place, "source_pos")])
+    begins = np.zeros(rows.num_rows, dtype=bool)
+    begins[:1] = True
+    for name in place:
+        values = pc.fill_null(rows[name], "").combine_chunks()
+        differs = pc.not_equal(values.slice(1), values.slice(0, max(len(values) - 1, 0)))
+        begins[1:] |= np.asarray(differs)
+    position = rows["source_pos"].to_numpy()
+    right = np.append(0, position[:-1] + 1)
+    right[begins] = 0
+    bad = np.flatnonzero(position != right)
+    shown = zip(rows.take(pa.array(bad[:5])).to_pylist(), right[bad].tolist(), strict=False)
+    outcome.count(
+        rows.num_rows,
+        [f"trial {r['trial_id']}: position {r['source_pos']} of {r['source_file']}, not {wanted}"
+         for r, wanted in shown],
+        len(bad),
+    )  # fmt: skip
+
+
 # ---------------------------------------------------------------------------------------------
 # values
+
+
+def _curve_rows(artifacts: Artifacts, outcome: Outcome) -> None:
+    identity = ["arch_id", "dataset", "num_epochs", "run"]
+    trials = pq.read_table(_path(artifacts, "trials"), columns=identity)
+    first = 0 if artifacts.benchmark == "nb101" else 1
+    columns = ["trial_id", "epoch", *identity]
+    for batch in read_batches(artifacts.folder / "curves.parquet", columns=columns):
+        mine = trials.take(batch["trial_id"])
+        good = pc.and_(
+            pc.greater_equal(batch["epoch"], first),
+            pc.less_equal(batch["epoch"], batch["num_epochs"]),
+        )
+        for name in identity:
+            good = pc.and_(good, pc.equal(batch[name], mine[name]))
+        bad = batch.filter(pc.invert(good))
+        examples = [f"trial {row['trial_id']}: {row}" for row in bad.slice(0, 5).to_pylist()]
+        outcome.count(batch.num_rows, examples, failed=bad.num_rows)
 
 
 def _finals(artifacts: Artifacts, outcome: Outcome) -> None:
     columns = [column.name for column in series(artifacts.benchmark)]
     trials = pq.read_table(_path(artifacts, "trials"), columns=["trial_id", "num_epochs", *columns])
+    ended = np.zeros(trials.num_rows, dtype=bool)
     for rows in whole_trials(artifacts.folder / "curves.parquet"):
         last = rows.filter(pc.equal(rows["epoch"], rows["num_epochs"]))
         mine = trials.take(last["trial_id"])
+        ended[last["trial_id"].to_numpy()] = True
         for name in columns:
             bad = np.flatnonzero(~same_floats(last[name], mine[name]))
             ids = last["trial_id"].take(pa.array(bad[:5])).to_pylist()
             outcome.count(last.num_rows, [f"trial {i}: {name}" for i in ids], failed=len(bad))
+    for name in columns:  # a curve without its last epoch has no last value
+        bad = np.flatnonzero(~ended & np.asarray(trials[name].is_valid()))
+        outcome.count(int((~ended).sum()), [f"trial {i}: {name}" for i in bad[:5]], len(bad))
 
 
 def same_floats(first: pa.ChunkedArray, second: pa.ChunkedArray) -> np.ndarray:
@@ -129,20 +234,21 @@ def same_floats(first: pa.ChunkedArray, second: pa.ChunkedArray) -> np.ndarray:
 
 
 def _nan_notes(artifacts: Artifacts, outcome: Outcome) -> None:
-    notes = pq.read_table(_path(artifacts, "notes"), columns=["table", "key", "column", "kind"])
-    noted = {
-        (row["key"], row["column"])
-        for row in notes.to_pylist()
-        if row["kind"] == "nan" and row["table"] == "trials"
-    }
-    found = set()
-    floats = [c.name for c in tables(artifacts.benchmark)["trials"].columns if c.type == "float64"]
-    for batch in read_batches(artifacts.folder / "trials.parquet"):
-        ids = batch["trial_id"].to_numpy()
-        for name in floats:
-            nan = np.asarray(pc.fill_null(pc.is_nan(batch[name]), False))
-            found |= {(f'{{"trial_id": {i}}}', name) for i in ids[nan]}
-    outcome.count(len(noted | found), [f"{key} {column}" for key, column in sorted(noted ^ found)])
+    columns = ["table", "key", "column", "kind"]
+    notes = pq.read_table(_path(artifacts, "notes"), columns=columns).to_pylist()
+    noted = {(n["table"], n["key"], n["column"]) for n in notes if n["kind"] == "nan"}
+    found: set[tuple[str, str, str]] = set()
+    # Curves are blobs in SQLite, and hold a NaN; those of nb101 are rows.
+    for name in ("trials", "means", *(["curves"] if artifacts.benchmark == "nb101" else [])):
+        table = tables(artifacts.benchmark)[name]
+        floats = [column.name for column in table.columns if column.type == "float64"]
+        for batch in read_batches(artifacts.folder / f"{name}.parquet"):
+            for column in floats:
+                nan = pc.fill_null(pc.is_nan(batch[column]), False)
+                keys = batch.select(list(table.key)).filter(nan).to_pylist()
+                found |= {(name, json.dumps(key), column) for key in keys}
+    differ = [f"{table} {key} {column}" for table, key, column in sorted(noted ^ found)]
+    outcome.count(len(noted | found), differ)
 
 
 _NOT_NEGATIVE = ("_loss", "_time_s", "_time_total_s", "params", "flops", "params_m", "flops_m")

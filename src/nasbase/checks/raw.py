@@ -60,7 +60,10 @@ def _compare_raw(
     try:
         again = room.reread(raw, located.places())
         while chunk := list(islice(again, CHUNK)):
-            _compare(artifacts, [(located.trial(one), one) for one in chunk], outcome)
+            found = [(located.trial(one), one) for one in chunk if not located.left_out(one)]
+            _compare(artifacts, found, outcome)
+        for name in room.unread(raw, located.files):
+            outcome.count(1, [f"no trial comes from {name} of the raw archive"])
     # Whatever the plain reader stumbles over, the check has failed; it must still be reported.
     except Exception as error:
         outcome.count(1, [f"the second reading stopped: {type(error).__name__}: {error}"])
@@ -77,6 +80,8 @@ class _Located:
         columns = ["trial_id", "arch_id", *(name for name in _PLACE if name in names)]
         with artifacts.parquet("trials") as file:
             self._rows = _in_file_order(file.read(columns))
+        self.files = {*pc.unique(self._rows["source_file"]).to_pylist()}
+        self._left_out = self._rows.slice(0, 0)
         self._open: dict[tuple[str, str | None, int], int] = {}
 
     def choose(self, *, from_start: bool) -> None:
@@ -86,7 +91,8 @@ class _Located:
             rng = random.Random(self._version)
             order = [*order[:1], *rng.sample(order, min(SAMPLE, len(order)))]
         chosen = pa.array(order[:SAMPLE], self._rows["arch_id"].type)
-        self._rows = self._rows.filter(pc.is_in(self._rows["arch_id"], value_set=chosen))
+        here = pc.is_in(self._rows["arch_id"], value_set=chosen)
+        self._left_out, self._rows = self._rows.filter(pc.invert(here)), self._rows.filter(here)
 
     def places(self) -> Iterator[Place]:
         """The places in file order; each is expected to come back."""
@@ -99,6 +105,16 @@ class _Located:
     def trial(self, again: Reread) -> int | None:
         """The trial that stands where one was found again; None if the tables have none."""
         return self._open.pop(again.place[:3], None)
+
+    def left_out(self, again: Reread) -> bool:
+        """Whether a trial that came unasked is one of an architecture that was not chosen."""
+        if again.place[:3] in self._open or not self._left_out.num_rows:
+            return False
+        there: Any = True
+        for name, value in zip(_PLACE[:3], again.place, strict=False):
+            if value is not None:
+                there = pc.and_(pc.equal(self._left_out[name], value), there)
+        return bool(pc.any(there).as_py())
 
     def missed(self) -> Iterable[tuple[str, str | None, int]]:
         """Places that did not come back."""
@@ -123,6 +139,11 @@ def _compare(
     cells = sorted({row["arch_id"] for row in trials.values()})
     architectures = {r["arch_id"]: r for r in _rows(artifacts, "architectures", "arch_id", cells)}
     curves = _grouped(_rows(artifacts, "curves", "trial_id", ids))
+    configurations: dict[int, dict[str, Any]] = {}
+    if "configurations" in tables(artifacts.benchmark):
+        known = [row["config_id"] for row in trials.values()]
+        rows = _rows(artifacts, "configurations", "config_id", known)
+        configurations = {row["config_id"]: row for row in rows}
     samples: dict[int, Rows] = {}
     if "iterations" in tables(artifacts.benchmark):
         samples = _grouped(_rows(artifacts, "iterations", "trial_id", ids))
@@ -135,6 +156,7 @@ def _compare(
             *_scalars(row, architectures[row["arch_id"]], again),
             *_points(artifacts.benchmark, row, curves.get(trial, []), again),
             *_samples(samples.get(trial, []), again),
+            *_configured(configurations.get(row.get("config_id", -1)), row, again),
         ]
         bad = [f"trial {trial}: {what}: {ours!r}, raw {raw!r}"
                for what, ours, raw in pairs if not _same(ours, raw)]  # fmt: skip
@@ -153,6 +175,16 @@ def _scalars(row: Mapping[str, Any], cell: Mapping[str, Any], again: Reread) -> 
     for name, value in zip(_PLACE, again.place, strict=True):
         if name in row:
             yield name, row[name], value
+
+
+def _configured(
+    configuration: Mapping[str, Any] | None, row: Mapping[str, Any], again: Reread
+) -> Iterator[Pair]:
+    """NDS: how the training was configured, and that it stands under its own network."""
+    if configuration is not None:
+        yield "arch_id of its configuration", configuration["arch_id"], row["arch_id"]
+    for name, value in again.configuration.items():
+        yield name, (configuration or {}).get(name), value
 
 
 def _points(benchmark: str, row: Mapping[str, Any], points: Rows, again: Reread) -> Iterator[Pair]:

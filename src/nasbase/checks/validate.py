@@ -10,6 +10,8 @@ from typing import Any
 from nasbase.benchmarks import room_of
 from nasbase.benchmarks.room import RawRelease
 from nasbase.checks.check import Artifacts, Check
+from nasbase.checks.computed import computed_checks
+from nasbase.checks.described import described_checks, source_check
 from nasbase.checks.figures import figure_checks
 from nasbase.checks.forms import form_checks
 from nasbase.checks.generic import generic_checks
@@ -26,6 +28,8 @@ def checks_of(artifacts: Artifacts) -> list[Check]:
     """Every check of a build: of all benchmarks, its forms, its room, and published figures."""
     return [
         *generic_checks(artifacts.benchmark),
+        *described_checks(),
+        *computed_checks(),
         *summary_checks(),
         *form_checks(artifacts.forms),
         *room_of(artifacts.benchmark).checks(),
@@ -60,7 +64,7 @@ def validate(
     """
     build = read_build(artifacts.folder)
     records = []
-    rereading = [] if raw is None else raw_checks(raw, reread)
+    rereading = [] if raw is None else [source_check(raw), *raw_checks(raw, reread)]
     for check in [*checks_of(artifacts), *rereading]:
         record = check.report(artifacts)
         records.append(record)

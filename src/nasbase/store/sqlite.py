@@ -22,6 +22,9 @@ APPLICATION_ID = 0x6E617362
 
 PAGE_SIZE = 4096
 
+BUILD_STATEMENT = "CREATE TABLE build (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT"
+"""The table that says which build a database belongs to; it is in no catalogue."""
+
 
 def write_sqlite(parquet: Path, path: Path, *, scratch: Path | None = None) -> None:
     """Write the SQLite database of the build whose Parquet tables are in ``parquet``.
@@ -59,9 +62,7 @@ def _create(path: Path, build: Build) -> sqlite3.Connection:
     for statement in ddl(build.benchmark):
         if statement.startswith("CREATE TABLE"):
             database.execute(statement)
-    database.execute(
-        "CREATE TABLE build (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT"
-    )
+    database.execute(BUILD_STATEMENT)
     database.executemany("INSERT INTO build VALUES (?, ?)", sorted(build.described().items()))
     return database
 

@@ -44,7 +44,8 @@ def record_checks(room: TableRoom) -> Sequence[Check]:
     return (
         check(
             "enumeration",
-            "Every architecture is the one that upstream's enumeration has at its index.",
+            "Every architecture is the one that upstream's enumeration has at its index; "
+            "a complete build has them all.",
             _enumeration,
         ),
         check("costs", "The table costs equals the formula of the network.", _costs),
@@ -88,6 +89,9 @@ def _of_the_space(architectures: pa.Table, batch: pa.Table) -> pa.Table:
 
 def _enumeration(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
     strings = room.enumeration()
+    count = artifacts.parquet("architectures").metadata.num_rows
+    lacking = not artifacts.partial and count != len(strings)
+    outcome.count(1, [f"{count} architectures of {len(strings)}"] if lacking else [])
     for batch in _batches(artifacts, "architectures"):
         failures = []
         for row in batch.to_pylist():

@@ -16,7 +16,7 @@ import struct
 import tarfile
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, ClassVar
@@ -104,6 +104,15 @@ def reread_members(path: Path, places: Iterable[Place]) -> Iterator[Reread]:
             if name in wanted and (stream := archive.extractfile(member)) is not None:
                 record = _Unpickler(io.BytesIO(bz2.decompress(stream.read()))).load()
                 yield from _trials(record, name, 0, (None, None))
+
+
+def unread_members(path: Path, files: Collection[str]) -> Iterator[str]:
+    """The members of a tar that hold records and are not among ``files``."""
+    with tarfile.open(path) as archive:
+        for member in archive:
+            name = PurePosixPath(member.name).name
+            if name.endswith(".pickle.pbz2") and name[0].isdigit() and name not in files:
+                yield name
 
 
 def reread_torch_file(path: Path, name: str, places: Iterable[Place]) -> Iterator[Reread]:

@@ -6,7 +6,7 @@ import abc
 import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -277,6 +277,13 @@ class ArchiveRoom(TableRoom):
         if file.form == "pickle":
             return reread.reread_large_pickle(file.path, file.name, places)
         return reread.reread_members(file.path, places)
+
+    def unread(self, raw: RawRelease, files: Collection[str]) -> Iterable[str]:
+        """Members beside those named; a pickle has none."""
+        from nasbase.benchmarks.nats_common import reread
+
+        file = only_file(raw, FORMS)
+        return () if file.form == "pickle" else reread.unread_members(file.path, files)
 
     def rereads_from_start(self, raw: RawRelease) -> bool:
         """The large pickle numbers its objects by counting, and is compressed as a whole."""

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from nasbase.benchmarks.nb101.convert import EVALUATED_IMAGES, REPEATS
+from nasbase.benchmarks.nb101.convert import DATASET, EVALUATED_IMAGES, REPEATS
 from nasbase.benchmarks.nb101.costs import trainable_parameters
 from nasbase.benchmarks.nb101.space import HASHES_SHA256, cell_of
 from nasbase.checks.check import Artifacts, Check, Outcome
@@ -50,6 +50,16 @@ def checks() -> Sequence[Check]:
             _params,
         ),
         Check(
+            "nb101.costs",
+            "Every cell has one row of costs, and no multiply-accumulates: they have no formula.",
+            _costs,
+        ),
+        Check(
+            "nb101.frames",
+            "The records of the trials fill the raw file, one after the other, to its last byte.",
+            _frames,
+        ),
+        Check(
             "nb101.accuracy-range",
             "Accuracies lie between 0 and 100 percent.",
             _accuracy_range,
@@ -67,7 +77,7 @@ def checks() -> Sequence[Check]:
         ),
         Check(
             "nb101.hashes",
-            "Every stored cell is valid and already pruned, and its hash is the recomputed one.",
+            "Every stored cell is valid and pruned, and has the recomputed hash and the counts.",
             _hashes,
         ),
     )
@@ -137,6 +147,32 @@ def _params(artifacts: Artifacts, outcome: Outcome) -> None:
             _count(outcome, table, key, "params", table["params"].to_numpy() == expected)
 
 
+def _costs(artifacts: Artifacts, outcome: Outcome) -> None:
+    cells = artifacts.parquet("architectures").metadata.num_rows
+    found = artifacts.parquet("costs").read()
+    ids = found["arch_id"].to_numpy()
+    counted = np.bincount(ids, minlength=cells)
+    for arch_id in np.flatnonzero(counted != 1)[: Outcome.MAX_EXAMPLES]:
+        outcome.count(0, [f"arch_id {arch_id}: {counted[arch_id]} rows"])
+    outcome.count(cells)
+    named = np.array([each == DATASET for each in found["dataset"].to_pylist()], dtype=bool)
+    _count(outcome, found, "arch_id", "macs", named & np.asarray(found["macs"].is_null()))
+
+
+def _frames(artifacts: Artifacts, outcome: Outcome) -> None:
+    """Compare where each record begins with where the one before ended."""
+    names = ["source_pos", "trial_id", "source_offset", "source_bytes"]
+    with artifacts.parquet("trials") as file:
+        trials = file.read(names)
+    trials = trials.sort_by("source_pos")
+    offset, size = (trials[name].to_numpy() for name in names[2:])
+    ends = np.append(0, np.cumsum(size))
+    _count(outcome, trials, "trial_id", "source_offset", offset == ends[:-1])
+    (whole,) = artifacts.parquet("sources").read(["bytes"])["bytes"].to_pylist()
+    wrong = f"the trials end at byte {ends[-1]} of {whole}"
+    outcome.count(1, [wrong] if ends[-1] != whole else [])
+
+
 def _accuracy_range(artifacts: Artifacts, outcome: Outcome) -> None:
     for name, key in (("trials", "trial_id"), ("curves", "trial_id")):
         for table in _batches(artifacts, name, [key, *_ACCURACIES]):
@@ -176,14 +212,16 @@ def _curves(artifacts: Artifacts, outcome: Outcome) -> None:
 
 
 def _hashes(artifacts: Artifacts, outcome: Outcome) -> None:
-    columns = ["hash", "adjacency", "operations"]
+    columns = ["hash", "adjacency", "operations", "num_vertices", "num_edges"]
     for table in _batches(artifacts, "architectures", columns):
         rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
         failures = [f"{row[0]}: {wrong}" for row in rows if (wrong := _wrong_cell(*row))]
         outcome.count(table.num_rows, failures)
 
 
-def _wrong_cell(text: str, adjacency: str, operations: str) -> str | None:
+def _wrong_cell(
+    text: str, adjacency: str, operations: str, vertices: int, edges: int
+) -> str | None:
     """What is wrong with a stored cell; None: nothing."""
     try:
         cell = cell_of((adjacency, operations))
@@ -191,6 +229,8 @@ def _wrong_cell(text: str, adjacency: str, operations: str) -> str | None:
         return error.what
     if (cell.adjacency, cell.operations) != (adjacency, operations):
         return "the stored cell can be pruned"
+    if (operations.count(",") + 1, adjacency.count("1")) != (vertices, edges):
+        return f"the stored cell has not {vertices} vertices and {edges} edges"
     return None if cell.hash == text else f"the stored cell hashes to {cell.hash}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,13 @@ class NdsRoom(Room):
 
         (file,) = raw.files
         return reread.reread(file.path, places)
+
+    def unread(self, raw: RawRelease, files: Collection[str]) -> Iterable[str]:
+        """Files of jobs beside those named."""
+        from nasbase.benchmarks.nds import reread
+
+        (file,) = raw.files
+        return reread.unread(file.path, files)
 
     def costs(self, architectures: pa.Table) -> pa.Table:
         """Parameters and operations by formula, where there is one."""

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nasbase.benchmarks.nds.costs import cost_table
 from nasbase.benchmarks.nds.files import COUNTS, PUBLISHED_SUMS
 from nasbase.benchmarks.nds.space import network_of
 from nasbase.checks.check import Artifacts, Check, Outcome
@@ -155,6 +156,16 @@ def _formula_of(trials: pa.Table, name: str, computed: pa.ChunkedArray, outcome:
     )
 
 
+def _costs(artifacts: Artifacts, outcome: Outcome) -> None:
+    found = pa.concat_tables(_pieces(artifacts, "costs", ["arch_id", "dataset", "params", "macs"]))
+    networks = artifacts.parquet("architectures").read()
+    wanted = cost_table(networks).to_pylist()
+    bad = [f"costs: {mine}, not {right}"
+           for mine, right in zip(found.to_pylist(), wanted, strict=False) if mine != right]  # fmt: skip
+    bad += [] if len(found) == len(wanted) else [f"costs: {len(found)} rows, not {len(wanted)}"]
+    outcome.count(len(wanted), bad)
+
+
 def _counts(artifacts: Artifacts, outcome: Outcome) -> None:
     if artifacts.partial or artifacts.synthetic:
         return  # other counts are what such a build is for
@@ -182,6 +193,7 @@ CHECKS = (
         "Every specification parses to a network and is written in canonical form.",
         _specifications,
     ),
+    Check("nds.costs", "The table costs is what the formulas give for each network.", _costs),
     Check(
         "nds.curve_lengths",
         "Both error curves of every trial have one value per epoch of its schedule.",

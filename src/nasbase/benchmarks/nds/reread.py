@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,8 +33,20 @@ def reread(path: Path, places: Iterable[Place]) -> Iterator[Reread]:
             for key, job in _jobs(text):
                 if key in here:
                     yield _trial(here.pop(key), job)
-                if not here:
+                elif not here:  # one after the last: the tables must have it, too
+                    yield _trial(Place(file, *key, None, None), job)
                     break
+
+
+def unread(path: Path, files: Collection[str]) -> Iterator[str]:
+    """The JSON files of an archive that hold a job and are not among ``files``."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            file = PurePosixPath(name).name
+            if file.lower().endswith(".json") and file not in files:
+                with archive.open(name) as member:
+                    if next(_jobs(member.read().decode()), None) is not None:
+                        yield file
 
 
 def _jobs(text: str) -> Iterator[tuple[tuple[str | None, int], Any]]:
@@ -84,7 +96,24 @@ def _trial(place: Place, job: Mapping[str, Any]) -> Reread:
         errors = curves[f"{split}_err_pct"]
         curves[f"{split}_acc_pct"] = {epoch: 100.0 - error for epoch, error in errors.items()}
     samples = {name: job[key] for name, key in _SAMPLES.items() if key in job}
-    return Reread(place, _network(job["net"]), values, curves, samples)
+    configuration = _file_says(place.file) | {
+        "num_epochs": optim["max_ep"],
+        "base_lr": float(optim["base_lr"]),
+        "weight_decay": float(optim["wd"]),
+    }
+    return Reread(place, _network(job["net"]), values, curves, samples, configuration)
+
+
+def _file_says(file: str) -> dict[str, str]:
+    """What a file's name says, by NNI's rules: ``ResNet_lr-wd_in.json``."""
+    generator = "random"
+    for mark, name in (("lr-wd", "tune_lr_wd"), ("fix-w-d", "fix_w_d")):
+        generator = name if mark in file else generator
+    return {
+        "proposer": file.removesuffix(".json").split("_")[0].lower(),
+        "generator": generator,
+        "dataset": "imagenet" if "_in" in file else "cifar10",
+    }
 
 
 def _number(value: Any) -> int | float | None:

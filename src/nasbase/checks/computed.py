@@ -1,0 +1,193 @@
+"""Checks that what nasbase computed follows from what was released, computed in another way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nasbase.benchmarks import room_of
+from nasbase.checks.check import Artifacts, Check, Outcome
+from nasbase.store.parquet import read_batches
+from nasbase.tables.catalogue import final_values, tables
+
+
+def computed_checks() -> list[Check]:
+    """The checks of this module; they hold for every benchmark."""
+    return [
+        Check(
+            "all.means",
+            "Means, deviations and numbers of runs are those of trials, bit for bit.",
+            _means,
+        ),
+        Check(
+            "all.total_time",
+            "train_time_total_s is the sum of the curve's times (nb101: its last elapsed time).",
+            _total_time,
+        ),
+        Check(
+            "all.notes",
+            "Every row of trials that the room remarks on has its note, and no other has one.",
+            _notes,
+        ),
+    ]
+
+
+def _read(artifacts: Artifacts, table: str, columns: Sequence[str]) -> pa.Table:
+    return pq.read_table(artifacts.folder / f"{table}.parquet", columns=[*columns])
+
+
+def _differ(stored: pa.ChunkedArray, values: np.ndarray, absent: np.ndarray) -> np.ndarray:
+    """Rows in which a column has other bits than ``values``, or is not NULL where ``absent``."""
+    null = np.asarray(stored.is_null())
+    found = np.asarray(pc.fill_null(stored, 0.0))
+    same = (found.view(np.int64) == values.view(np.int64)) | (np.isnan(found) & np.isnan(values))
+    return np.flatnonzero((null != absent) | (~null & ~same))
+
+
+# ---------------------------------------------------------------------------------------------
+# means
+
+
+def _means(artifacts: Artifacts, outcome: Outcome) -> None:
+    key = list(tables(artifacts.benchmark)["means"].key)
+    finals = [column.name for column in final_values(artifacts.benchmark)]
+    trials = _read(artifacts, "trials", [*key, "run", *finals])
+    means = pq.read_table(artifacts.folder / "means.parquet")
+    both = pa.chunked_array([*trials["dataset"].chunks, *means["dataset"].chunks], pa.string())
+    datasets = pc.unique(both).sort()
+    mine, theirs = (_numbers(table.select(key), datasets) for table in (trials, means))
+    order = np.lexsort((trials["run"].to_numpy(), *mine[::-1]))
+    mine = mine[:, order]
+    first = np.append(True, (mine[:, 1:] != mine[:, :-1]).any(axis=0))[: mine.shape[1]]
+    groups = mine[:, first]
+    if groups.shape != theirs.shape or (groups != theirs).any():
+        differ = {*map(tuple, groups.T.tolist())} ^ {*map(tuple, theirs.T.tolist())}
+        named = [_named(key, group, datasets) for group in sorted(differ)]
+        outcome.count(len(means), [f"means and trials differ in {name}" for name in named] or
+                      ["means is not in the order of its key"])  # fmt: skip
+        return
+    group = np.cumsum(first) - 1
+    starts = np.flatnonzero(first)
+    n = np.diff(np.append(starts, len(order)))
+    at = group, np.arange(len(order)) - starts[group]
+    wrong = np.flatnonzero(means["n"].to_numpy() != n)
+    _count(outcome, key, theirs, datasets, "n", wrong)
+    for name in finals:
+        values, known = (np.zeros((len(n), int(n.max(initial=0)))) for _ in range(2))
+        column = trials[name].take(pa.array(order))
+        values[at], known[at] = pc.fill_null(column, 0.0), column.is_valid()
+        mean, deviation = _moments(values, np.arange(values.shape[1]) < n[:, None], n)
+        absent = known.sum(axis=1) < n
+        for what, computed, none in (("mean", mean, absent), ("sd", deviation, absent | (n < 2))):
+            wrong = _differ(means[f"{name}_{what}"], computed, none)
+            _count(outcome, key, theirs, datasets, f"{name}_{what}", wrong)
+
+
+def _moments(
+    values: np.ndarray, there: np.ndarray, n: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sample deviation of each row, run by run: sums depend on their order."""
+    total, squares = np.zeros(len(n)), np.zeros(len(n))
+    with np.errstate(invalid="ignore"):  # a loss may be infinite
+        for run in values.T:
+            total = total + run
+        mean = total / n
+        for run, counts in zip(values.T, there.T, strict=True):
+            squares = squares + np.where(counts, np.square(run - mean), 0.0)
+        return mean, np.sqrt(squares / np.maximum(n - 1, 1))
+
+
+def _numbers(rows: pa.Table, datasets: pa.Array) -> np.ndarray:
+    """Columns of a key as int64 of shape (column, row); a data set is its place in the order."""
+    columns = [
+        pc.index_in(column, value_set=datasets) if pa.types.is_string(column.type) else column
+        for column in rows.columns
+    ]
+    return np.array([column.to_numpy() for column in columns], dtype=np.int64)
+
+
+def _named(key: Sequence[str], group: Sequence[int], datasets: pa.Array) -> str:
+    values = [datasets[i].as_py() if k == "dataset" else i for k, i in zip(key, group, strict=True)]
+    return ", ".join(f"{name} {value}" for name, value in zip(key, values, strict=True))
+
+
+def _count(
+    outcome: Outcome,
+    key: Sequence[str],
+    groups: np.ndarray,
+    datasets: pa.Array,
+    column: str,
+    wrong: np.ndarray,
+) -> None:
+    shown = [_named(key, groups[:, row].tolist(), datasets) for row in wrong[:5]]
+    outcome.count(groups.shape[1], [f"{row}: {column}" for row in shown], failed=len(wrong))
+
+
+# ---------------------------------------------------------------------------------------------
+# times
+
+
+def _total_time(artifacts: Artifacts, outcome: Outcome) -> None:
+    stored = _read(artifacts, "trials", ["trial_id", "num_epochs", "train_time_total_s"])
+    total, complete = np.zeros(stored.num_rows), np.zeros(stored.num_rows, dtype=bool)
+    names = tables(artifacts.benchmark)["curves"].names
+    if "elapsed_train_time_s" in names:
+        for ids, batch in _points(artifacts, "elapsed_train_time_s", stored.num_rows):
+            last = np.asarray(pc.equal(batch["epoch"], batch["num_epochs"]))
+            total[ids[last]] = batch["value"].filter(pa.array(last))
+            complete[ids[last]] = True
+    elif "train_time_s" in names:
+        points = np.zeros(stored.num_rows, dtype=np.int64)
+        for ids, batch in _points(artifacts, "train_time_s", stored.num_rows):
+            np.add.at(total, ids, batch["value"].to_numpy())  # one after the other, as upstream
+            np.add.at(points, ids, 1)
+        complete = points == stored["num_epochs"].to_numpy()
+    wrong = _differ(stored["train_time_total_s"], total, ~complete)
+    shown = stored.take(pa.array(wrong[:5])).to_pylist()
+    examples = [f"trial {row['trial_id']}: {row['train_time_total_s']}" for row in shown]
+    outcome.count(stored.num_rows, examples, failed=len(wrong))
+
+
+def _points(
+    artifacts: Artifacts, column: str, trials: int
+) -> Iterator[tuple[np.ndarray, pa.Table]]:
+    """Points of ``curves`` that have a value, in order, and the trials that they belong to."""
+    columns = ["trial_id", "epoch", "num_epochs", column]
+    for rows in read_batches(artifacts.folder / "curves.parquet", columns=columns):
+        batch = rows.select(columns).rename_columns(["trial_id", "epoch", "num_epochs", "value"])
+        # Curves of a trial that is none are another check's.
+        known = pc.and_(batch["value"].is_valid(), pc.less(batch["trial_id"], trials))
+        batch = batch.filter(known)
+        yield batch["trial_id"].to_numpy(), batch
+
+
+# ---------------------------------------------------------------------------------------------
+# notes
+
+
+def _notes(artifacts: Artifacts, outcome: Outcome) -> None:
+    room = room_of(artifacts.benchmark)
+    architectures = pq.read_table(artifacts.folder / "architectures.parquet")
+    demanded: list[tuple] = []
+    for batch in read_batches(artifacts.folder / "trials.parquet"):
+        here = pc.is_in(architectures["arch_id"], value_set=pc.unique(batch["arch_id"]))
+        demanded += map(_note, room.annotate(architectures.filter(here), batch))
+    stored = pq.read_table(artifacts.folder / "notes.parquet")
+    own = pc.and_(pc.equal(stored["table"], "trials"), pc.is_valid(stored["key"]))
+    own = pc.and_(own, pc.not_equal(stored["kind"], "nan"))
+    found = [*map(_note, stored.filter(own).to_pylist())]
+    differ = {*found} ^ {*demanded}
+    examples = [f"{key} {column}: {code}" for key, column, code, *_ in sorted(differ, key=str)]
+    twice = len(found) - len({*found})
+    examples += [f"{twice} notes that are there twice"] if twice else []
+    outcome.count(len({*found} | {*demanded}), examples, failed=len(differ) + twice)
+
+
+def _note(row: Any) -> tuple:
+    names = ("key", "column", "code", "kind", "sentence", "value", "reference")
+    return tuple(row[name] for name in names)
