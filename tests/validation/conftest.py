@@ -1,0 +1,29 @@
+"""A good build of every benchmark, made once per session."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow"))
+
+from harness import sample  # noqa: E402
+from tampering import Good, good_build  # noqa: E402
+
+ARCHITECTURES = {"nb101": 8, "nb201": 4, "nats_tss": 6, "nats_sss": 5, "nds": 68}
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory):
+    """The good build of a benchmark, by name."""
+    folder = tmp_path_factory.mktemp("good")
+
+    @cache
+    def of(benchmark: str) -> Good:
+        sample(folder / "samples", benchmark, architectures=ARCHITECTURES[benchmark])
+        return good_build(folder, benchmark, "samples/sources.yaml")
+
+    return of

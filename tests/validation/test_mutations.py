@@ -1,0 +1,61 @@
+"""Defects applied to good builds one at a time: validation reports each, and says where it is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from defects import DEFECTS
+from tampering import FORMS, Copy
+
+from nasbase.checks.validate import validate
+from nasbase.errors import CheckFailedError
+
+
+def judged(copy: Copy, *, raw: bool = True) -> tuple[dict[str, dict], CheckFailedError | None]:
+    """What validation reports of a copy, check by check, and how it refused it."""
+    report, refusal = copy.folder / "validation.json", None
+    try:
+        validate(copy.artifacts, report, raw=copy.raw if raw else None, reread="all")
+    except CheckFailedError as error:
+        refusal, report = error, copy.folder / "validation.failed.json"
+    records = json.loads(report.read_text())["checks"]
+    return {record["id"]: record for record in records}, refusal
+
+
+@pytest.mark.parametrize("benchmark", list(FORMS))
+def test_good_builds_pass_every_check(good, tmp_path, benchmark):
+    copy = Copy(good(benchmark), tmp_path, FORMS[benchmark])
+    records, refusal = judged(copy)
+    assert refusal is None
+    assert [record["id"] for record in records.values() if not record["passed"]] == []
+    assert {record["severity"] for record in records.values()} == {"error", "warning"}
+
+
+@pytest.mark.parametrize("benchmark", list(FORMS))
+def test_without_a_defect_a_copy_stays_as_it_was(good, tmp_path, benchmark):
+    """Writing the same rows, and what follows from them, gives the same bytes."""
+    copy = Copy(good(benchmark), tmp_path, FORMS[benchmark])
+    for name in ("architectures", "curves", "columns"):
+        copy.write(name, copy.rows(name))
+    copy.follow(finals=True)
+    assert copy.digests() == good(benchmark).digests()
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.id)
+def test_every_defect_is_reported(good, tmp_path, defect):
+    copy = Copy(good(defect.benchmark), tmp_path, defect.forms)
+    place = defect.change(copy)
+    assert copy.digests() != good(defect.benchmark).digests(), "nothing was changed"
+    records, refusal = judged(copy, raw=defect.raw)
+    failed = {name: record for name, record in records.items() if not record["passed"]}
+    told = {name: f"{r['failed']}: {r['examples']}" for name, r in failed.items()}
+    assert failed.keys() >= defect.checks.keys(), told
+    for name, words in defect.checks.items():
+        assert records[name]["severity"] == defect.severity, name
+        assert words.format(place=place) in " ".join(records[name]["examples"]), told
+    if defect.severity == "error":
+        assert refusal is not None
+        assert not [name for name in defect.checks if name not in str(refusal)]
+    else:
+        assert refusal is None, told
