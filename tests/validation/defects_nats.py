@@ -20,12 +20,21 @@ def last(copy: Copy, number: int) -> dict[str, int]:
     return {"trial_id": number, "epoch": copy.row("trials", trial_id=number)["num_epochs"]}
 
 
+def first_nan(copy: Copy) -> int:
+    """Epoch at which the losses of the trials that diverged begin to be NaN."""
+    return min(r["epoch"] for r in copy.rows("curves") if r["x_valid_loss"] != r["x_valid_loss"])
+
+
 # ---------------------------------------------------------------------------------------------
 # numbers
 
 
-@defect(TOPOLOGY, "curves, trials", "One loss is one ulp higher, and all that follows from it.",
-        {"all.raw": "trial {place}: x_valid_loss"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "One loss is one ulp higher, and all that follows from it.",
+    {"all.raw": "trial {place}: x_valid_loss"},
+)
 def tss_one_ulp(copy: Copy) -> str:
     number = trial(copy, dataset="cifar100", num_epochs=12)
     copy.put("curves", "x_valid_loss", lambda r: next_up(r["x_valid_loss"]), **last(copy, number))
@@ -33,8 +42,12 @@ def tss_one_ulp(copy: Copy) -> str:
     return str(number)
 
 
-@defect(TOPOLOGY, "curves, trials", "x_valid and x_test are exchanged everywhere.",
-        {"all.raw": "x_valid_acc_pct at epoch"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "x_valid and x_test are exchanged everywhere.",
+    {"all.raw": "x_valid_acc_pct at epoch"},
+)
 def tss_valid_is_test(copy: Copy) -> None:
     """Their mean, their images and their times are equal: only the raw files can tell."""
     for end in ("acc_pct", "loss", "time_s"):
@@ -42,37 +55,59 @@ def tss_valid_is_test(copy: Copy) -> None:
     copy.follow()
 
 
-@defect(TOPOLOGY, "curves, trials", "x_valid and ori_test are exchanged everywhere.",
-        {"nats_tss.halves": "'ori_test_acc_pct'", "nats_tss.presence": "ori_test at"},
-        raw=False, severity="warning")  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "x_valid and ori_test are exchanged everywhere.",
+    {"nats_tss.halves": "'ori_test_acc_pct'", "nats_tss.presence": "x_valid at 1 of 200 epochs"},
+    severity="warning",
+)
 def tss_valid_is_ori_test(copy: Copy) -> None:
     for end in ("acc_pct", "loss"):
         copy.swap_columns(f"x_valid_{end}", f"ori_test_{end}")
     copy.follow()
 
 
-@defect(TOPOLOGY, "curves, trials", "Accuracies are fractions, not percent.",
-        {"all.raw": "train_acc_pct at epoch 1: 0."})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "Accuracies are fractions, not percent.",
+    {"all.raw": "train_acc_pct at epoch 1: 0."},
+)
 def tss_fractions(copy: Copy) -> None:
     copy.scale([f"{split}_acc_pct" for split in SPLITS], 0.01)
     copy.follow()
 
 
-@defect(TOPOLOGY, "curves, trials", "An accuracy that is no number of right answers is released.",
-        {"nats_tss.grid": "'train_acc_pct': 50.001"}, raw=False, severity="warning")  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "An accuracy that is no number of right answers is released.",
+    {"nats_tss.grid": "'train_acc_pct': 50.001"},
+    severity="warning",
+)
 def tss_off_grid(copy: Copy) -> None:
     copy.put("curves", "train_acc_pct", 50.001, trial_id=trial(copy, num_epochs=12), epoch=3)
 
 
-@defect(TOPOLOGY, "curves, trials", "All times are milliseconds, not seconds.",
-        {"all.raw": "train_time_s at epoch 1"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "All times are milliseconds, not seconds.",
+    {"all.raw": "train_time_s at epoch 1"},
+)
 def tss_milliseconds(copy: Copy) -> None:
     copy.scale([f"{split}_time_s" for split in SPLITS], 1000.0)
     copy.follow(finals=True)
 
 
-@defect(TOPOLOGY, "curves, trials", "The times of one trial are milliseconds.",
-        {"nats_tss.times": "trial {place}: train_time_s"}, raw=False, severity="warning")  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "The times of one trial are milliseconds.",
+    {"nats_tss.times": "trial {place}: train_time_s"},
+    severity="warning",
+)
 def tss_milliseconds_once(copy: Copy) -> str:
     number = trial(copy, dataset="cifar100", num_epochs=12)
     copy.put("curves", "train_time_s", lambda row: 1000 * row["train_time_s"], trial_id=number)
@@ -80,8 +115,12 @@ def tss_milliseconds_once(copy: Copy) -> str:
     return str(number)
 
 
-@defect(TOPOLOGY, "trials", "The sum of training times is off by its rounding.",
-        {"all.total_time": "trial {place}"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "trials",
+    "The sum of training times is off by its rounding.",
+    {"all.total_time": "trial {place}"},
+)
 def tss_sum_of_times(copy: Copy) -> str:
     number = trial(copy, num_epochs=200)
     change = lambda row: next_up(row["train_time_total_s"])  # noqa: E731
@@ -90,8 +129,12 @@ def tss_sum_of_times(copy: Copy) -> str:
     return str(number)
 
 
-@defect(TOPOLOGY, "trials", "The latency is that of another architecture.",
-        {"all.raw": "trial {place}: latency_s"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "trials",
+    "The latency is that of another architecture.",
+    {"all.raw": "trial {place}: latency_s"},
+)
 def tss_latency(copy: Copy) -> str:
     other = copy.rows("trials")[-1]["latency_s"]
     copy.put("trials", "latency_s", other, trial_id=0)
@@ -99,36 +142,48 @@ def tss_latency(copy: Copy) -> str:
     return "0"
 
 
-@defect(TOPOLOGY, "curves, trials", "Losses that are NaN become NULL.",
-        {"all.raw": "trial {place}: x_valid_loss at epoch"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "Losses that are NaN become NULL.",
+    {"all.raw": "x_valid_loss at epoch {place}: None, raw nan"},
+)
 def tss_nan_to_null(copy: Copy) -> str:
     def without(rows: list[dict]) -> None:
         for row in rows:
             nan = row["x_valid_loss"] is not None and math.isnan(row["x_valid_loss"])
             row["x_valid_loss"] = None if nan else row["x_valid_loss"]
 
-    number = next(r["trial_id"] for r in copy.rows("curves") if r["x_valid_loss"] != r["x_valid_loss"])
+    epoch = first_nan(copy)
     copy.edit("curves", without)
     copy.follow(finals=True)
-    return str(number)
+    return str(epoch)
 
 
-@defect(TOPOLOGY, "curves, trials", "Losses that are NaN become 0.",
-        {"all.raw": "trial {place}: x_valid_loss at epoch"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "Losses that are NaN become 0.",
+    {"all.raw": "x_valid_loss at epoch {place}: 0.0, raw nan"},
+)
 def tss_nan_to_zero(copy: Copy) -> str:
     def zeros(rows: list[dict]) -> None:
         for row in rows:
             if row["x_valid_loss"] != row["x_valid_loss"]:
                 row["x_valid_loss"] = 0.0
 
-    number = next(r["trial_id"] for r in copy.rows("curves") if r["x_valid_loss"] != r["x_valid_loss"])
+    epoch = first_nan(copy)
     copy.edit("curves", zeros)
     copy.follow(finals=True)
-    return str(number)
+    return str(epoch)
 
 
-@defect(TOPOLOGY, "notes", "The note on a NaN is lost: SQLite's NULL stays one.",
-        {"all.nan_notes": 'trials {{"trial_id": '})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "notes",
+    "The note on a NaN is lost: SQLite's NULL stays one.",
+    {"all.nan_notes": 'trials {{"trial_id": '},
+)
 def tss_nan_note_lost(copy: Copy) -> None:
     def fewer(rows: list[dict]) -> list[dict]:
         at = next(i for i, r in enumerate(rows) if r["kind"] == "nan" and r["table"] == "trials")
@@ -137,8 +192,12 @@ def tss_nan_note_lost(copy: Copy) -> None:
     copy.edit("notes", fewer)
 
 
-@defect(TOPOLOGY, "notes", "The note on a mean that is NaN is lost.",
-        {"all.nan_notes": 'means {{"arch_id": '})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "notes",
+    "The note on a mean that is NaN is lost.",
+    {"all.nan_notes": 'means {{"arch_id": '},
+)
 def tss_nan_note_of_means_lost(copy: Copy) -> None:
     def fewer(rows: list[dict]) -> list[dict]:
         at = next(i for i, r in enumerate(rows) if r["kind"] == "nan" and r["table"] == "means")
@@ -147,21 +206,34 @@ def tss_nan_note_of_means_lost(copy: Copy) -> None:
     copy.edit("notes", fewer)
 
 
-@defect(TOPOLOGY, "curves, trials", "Accuracies that were not released are 0, not NULL.",
-        {"all.raw": "x_test_acc_pct at epoch 1: 0.0, raw None"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "Accuracies that were not released are 0, not NULL.",
+    {"all.raw": "x_test_acc_pct at epoch 1: 0.0, raw None"},
+)
 def tss_null_to_zero(copy: Copy) -> None:
     copy.put("curves", "x_test_acc_pct", 0.0, dataset="cifar10")
     copy.follow(finals=True)
 
 
-@defect(TOPOLOGY, "curves, trials", "A loss is infinite.",
-        {"nats_tss.losses": "'train_loss': inf"}, raw=False, severity="warning")  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "A loss is infinite.",
+    {"nats_tss.losses": "'train_loss': inf"},
+    severity="warning",
+)
 def tss_infinite(copy: Copy) -> None:
     copy.put("curves", "train_loss", math.inf, trial_id=trial(copy, num_epochs=12), epoch=2)
 
 
-@defect(TOPOLOGY, "curves, trials", "Top-1 and top-5 accuracies are exchanged.",
-        {"all.raw": "train_acc5_pct at epoch 1"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "Top-1 and top-5 accuracies are exchanged.",
+    {"all.raw": "train_acc_pct at epoch 1"},
+)
 def tss_top5(copy: Copy) -> None:
     copy.swap_columns("train_acc_pct", "train_acc5_pct")
     copy.follow()
@@ -171,8 +243,12 @@ def tss_top5(copy: Copy) -> None:
 # curves
 
 
-@defect(TOPOLOGY, "curves, trials", "Every curve is shifted by one epoch; its last value is lost.",
-        {"all.raw": "at epoch 1: None"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "Every curve is shifted by one epoch; its last value is lost.",
+    {"all.raw": "at epoch 1: None"},
+)
 def tss_shifted(copy: Copy) -> None:
     def shifted(rows: list[dict]) -> list[dict]:
         return [{**r, "epoch": r["epoch"] + 1} for r in rows if r["epoch"] < r["num_epochs"]]
@@ -181,8 +257,12 @@ def tss_shifted(copy: Copy) -> None:
     copy.follow(finals=True)
 
 
-@defect(TOPOLOGY, "curves, trials", "Epochs count from 0, as upstream's do.",
-        {"all.curve_rows": "'epoch': 0"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "Epochs count from 0, as upstream's do.",
+    {"all.curve_rows": "'epoch': 0"},
+)
 def tss_epochs_from_zero(copy: Copy) -> None:
     def shifted(rows: list[dict]) -> None:
         for row in rows:
@@ -191,9 +271,13 @@ def tss_epochs_from_zero(copy: Copy) -> None:
     copy.edit("curves", shifted)
 
 
-@defect(TOPOLOGY, "curves, trials", "A curve ends one epoch too early.",
-        {"nats_tss.presence": "trial {place}: train at 199 of 200"}, raw=False,
-        severity="warning")  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "A curve ends one epoch too early.",
+    {"nats_tss.presence": "trial {place}: train at 199 of 200"},
+    severity="warning",
+)
 def tss_last_epoch(copy: Copy) -> str:
     number = trial(copy, num_epochs=200)
     lost = {"trial_id": number, "epoch": 200}
@@ -202,8 +286,12 @@ def tss_last_epoch(copy: Copy) -> str:
     return str(number)
 
 
-@defect(TOPOLOGY, "curves, trials", "A curve is cut off in the middle.",
-        {"all.raw": "trial {place}: train_acc_pct at epoch 101: None"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "A curve is cut off in the middle.",
+    {"all.raw": "trial {place}: train_acc_pct at epoch 101: None"},
+)
 def tss_truncated(copy: Copy) -> str:
     number = trial(copy, num_epochs=200)
     copy.edit(
@@ -213,8 +301,12 @@ def tss_truncated(copy: Copy) -> str:
     return str(number)
 
 
-@defect(TOPOLOGY, "curves, trials", "Two trials of one architecture have each other's curves.",
-        {"all.raw": "trial {place}: "})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "curves, trials",
+    "Two trials of one architecture have each other's curves.",
+    {"all.raw": "trial {place}: "},
+)
 def tss_curves_exchanged(copy: Copy) -> str:
     one, two = (trial(copy, dataset=name, num_epochs=12) for name in ("cifar100", "ImageNet16-120"))
     columns = [name for name in copy.table("curves").column_names if name.endswith(("pct", "loss"))]
@@ -234,8 +326,12 @@ def two_seeds(copy: Copy) -> tuple[dict, dict]:
     return copy.row("trials", trial_id=second["trial_id"] - 1), second
 
 
-@defect(TOPOLOGY, "trials, curves", "The seeds of two runs are exchanged.",
-        {"all.runs": "trial {place}", "all.raw": "seed"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "trials, curves",
+    "The seeds of two runs are exchanged.",
+    {"all.runs": "trial {place}", "all.raw": "seed"},
+)
 def tss_seeds_exchanged(copy: Copy) -> str:
     one, two = two_seeds(copy)
     copy.exchange("trials", ["seed"], *({"trial_id": row["trial_id"]} for row in (one, two)))
@@ -243,8 +339,12 @@ def tss_seeds_exchanged(copy: Copy) -> str:
     return str(two["trial_id"])
 
 
-@defect(TOPOLOGY, "trials, curves", "Two runs have each other's numbers and places, not seeds.",
-        {"all.raw": "trial {place}: seed"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "trials, curves",
+    "Two runs have each other's numbers and places, not seeds.",
+    {"all.raw": "trial {place}: seed"},
+)
 def tss_numbers_under_other_seeds(copy: Copy) -> str:
     one, two = two_seeds(copy)
     for name in ("trials", "curves"):
@@ -255,9 +355,13 @@ def tss_numbers_under_other_seeds(copy: Copy) -> str:
     return str(one["trial_id"])
 
 
-@defect(TOPOLOGY, "trials", "A seed that upstream never used is released.",
-        {"nats_tss.known": "trial_id {place}: seed 1", "nats_tss.seeds": "12 epochs: [1]"},
-        raw=False, severity="warning")  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "trials",
+    "A seed that upstream never used is released.",
+    {"nats_tss.known": "trial_id {place}: seed 1", "nats_tss.seeds": "12 epochs: [1]"},
+    severity="warning",
+)
 def tss_unknown_seed(copy: Copy) -> str:
     number = trial(copy, dataset="cifar10", num_epochs=12)
     copy.put("trials", "seed", 1, trial_id=number)
@@ -265,15 +369,23 @@ def tss_unknown_seed(copy: Copy) -> str:
     return str(number)
 
 
-@defect(TOPOLOGY, "trials", "The recorded parameters are those of another architecture.",
-        {"nats_tss.sizes": "trial_id {place}: params_m is not", "all.raw": "params_m"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "trials",
+    "The recorded parameters are those of another architecture.",
+    {"nats_tss.sizes": "trial_id {place}: params_m is not", "all.raw": "params_m"},
+)
 def tss_params(copy: Copy) -> str:
     copy.put("trials", "params_m", lambda row: row["params_m"] + 0.028, trial_id=0)
     return "0"
 
 
-@defect(TOPOLOGY, "notes", "The erratum of a wrong size is lost.",
-        {"nats_tss.sizes": "trial_id {place}: params_m", "all.notes": "params-differ"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "notes",
+    "The erratum of a wrong size is lost.",
+    {"nats_tss.sizes": "trial_id {place}: params_m", "all.notes": "params-differ"},
+)
 def tss_erratum_lost(copy: Copy) -> str:
     note = copy.row("notes", code="params-differ")
 
@@ -285,26 +397,38 @@ def tss_erratum_lost(copy: Copy) -> str:
     return note["key"].strip("}").split(": ")[1]
 
 
-@defect(TOPOLOGY, "notes", "An erratum gives the wrong right value.",
-        {"nats_tss.sizes": "params_m is not", "all.notes": "params-differ"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "notes",
+    "An erratum gives the wrong right value.",
+    {"nats_tss.sizes": "params_m is not", "all.notes": "params-differ"},
+)
 def tss_erratum_wrong(copy: Copy) -> None:
     copy.put("notes", "value", lambda row: row["value"] + 1e-6, code="params-differ")
 
 
-@defect(TOPOLOGY, "trials, curves", "Two data sets are exchanged.",
-        {"all.raw": "trial {place}: dataset", "all.curve_rows": "trial {place}"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "trials, curves",
+    "Two data sets are exchanged.",
+    {"all.raw": "trial {place}: dataset", "all.curve_rows": "trial {place}"},
+)
 def tss_datasets_exchanged(copy: Copy) -> str:
     one, two = (trial(copy, dataset=name, num_epochs=12) for name in ("cifar10", "cifar100"))
     copy.exchange("trials", ["dataset"], {"trial_id": one}, {"trial_id": two})
     return str(one)
 
 
-@defect(TOPOLOGY, "trials, curves", "Two trials name each other's member of the archive.",
-        {"all.positions": "position", "all.raw": "trial {place}: arch_str"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "trials, curves",
+    "Two trials name each other's member of the archive.",
+    {"all.positions": "position", "all.raw": "trial {place}: arch_id"},
+)
 def tss_members_exchanged(copy: Copy) -> str:
     other = copy.rows("trials")[-1]["trial_id"]
     copy.exchange("trials", ["source_file"], {"trial_id": 0}, {"trial_id": other})
-    return "0"
+    return str(other)
 
 
 def kept_trials(copy: Copy, kept: list[int]) -> None:
@@ -317,8 +441,12 @@ def kept_trials(copy: Copy, kept: list[int]) -> None:
         copy.write(name, rows)
 
 
-@defect(TOPOLOGY, "all tables", "A data set of an architecture is missing.",
-        {"all.raw": "stands in the raw files alone", "all.positions": "position"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "all tables",
+    "A data set of an architecture is missing.",
+    {"all.raw": "stands in the raw files alone", "all.positions": "position"},
+)
 def tss_dataset_missing(copy: Copy) -> None:
     lost = {"arch_id": copy.row("trials", trial_id=0)["arch_id"], "dataset": "cifar100"}
     kept = [row["trial_id"] for row in copy.rows("trials") if not row.items() >= lost.items()]
@@ -326,8 +454,12 @@ def tss_dataset_missing(copy: Copy) -> None:
     copy.follow()
 
 
-@defect(TOPOLOGY, "all tables", "A whole architecture is missing.",
-        {"all.raw": "no trial comes from {place}"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "all tables",
+    "A whole architecture is missing.",
+    {"all.raw": "no trial comes from {place}"},
+)
 def tss_architecture_missing(copy: Copy) -> str:
     last_row = copy.rows("trials")[-1]
     arch = last_row["arch_id"]
@@ -339,8 +471,12 @@ def tss_architecture_missing(copy: Copy) -> str:
     return last_row["source_file"]
 
 
-@defect(TOPOLOGY, "trials, curves", "An architecture has no trial at all.",
-        {"nats_tss.schedules": "arch_id {place}: no trial of 12, 200 epochs"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "trials, curves",
+    "An architecture has no trial at all.",
+    {"nats_tss.schedules": "arch_id {place}: no trial of 12, 200 epochs"},
+)
 def tss_no_trials(copy: Copy) -> str:
     arch = copy.rows("trials")[-1]["arch_id"]
     kept = [row["trial_id"] for row in copy.rows("trials") if row["arch_id"] != arch]
@@ -353,8 +489,12 @@ def tss_no_trials(copy: Copy) -> str:
 # architectures
 
 
-@defect(TOPOLOGY, "architectures", "The operations of two edges are exchanged.",
-        {"nats_tss.enumeration": "arch_id {place}"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "architectures",
+    "The operations of two edges are exchanged.",
+    {"nats_tss.enumeration": "arch_id {place}"},
+)
 def tss_edges_exchanged(copy: Copy) -> str:
     row = next(row for row in copy.rows("architectures") if row["op_0_1"] != row["op_0_2"])
     for column, other in (("op_0_1", "op_0_2"), ("op_0_2", "op_0_1")):
@@ -362,8 +502,12 @@ def tss_edges_exchanged(copy: Copy) -> str:
     return str(row["arch_id"])
 
 
-@defect(TOPOLOGY, "architectures", "An architecture string is that of another index.",
-        {"nats_tss.enumeration": "arch_id {place}", "all.raw": "arch_str"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "architectures",
+    "An architecture string is that of another index.",
+    {"nats_tss.enumeration": "arch_id {place}", "all.raw": "arch_str"},
+)
 def tss_string(copy: Copy) -> str:
     rows = copy.rows("architectures")
     one, two = ({"arch_id": row["arch_id"]} for row in rows[:2])
@@ -372,8 +516,12 @@ def tss_string(copy: Copy) -> str:
     return str(rows[0]["arch_id"])
 
 
-@defect(TOPOLOGY, "architectures", "A wrong operation stands in a string.",
-        {"nats_tss.enumeration": "arch_id {place}", "all.raw": "arch_str"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "architectures",
+    "A wrong operation stands in a string.",
+    {"nats_tss.enumeration": "arch_id {place}", "all.raw": "arch_str"},
+)
 def tss_operation(copy: Copy) -> str:
     row = next(r for r in copy.rows("architectures") if "nor_conv_3x3" in r["arch_str"])
     text = row["arch_str"].replace("nor_conv_3x3", "nor_conv_1x1", 1)
@@ -381,8 +529,12 @@ def tss_operation(copy: Copy) -> str:
     return str(row["arch_id"])
 
 
-@defect(TOPOLOGY, "architectures", "An isomorphism class is another one's.",
-        {"nats_tss.enumeration": "arch_id {place}"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "architectures",
+    "An isomorphism class is another one's.",
+    {"nats_tss.enumeration": "arch_id {place}"},
+)
 def tss_class(copy: Copy) -> str:
     rows = copy.rows("architectures")
     other = next(row for row in rows if row["isomorphism_class"] != rows[0]["isomorphism_class"])
@@ -391,71 +543,110 @@ def tss_class(copy: Copy) -> str:
     return str(rows[0]["arch_id"])
 
 
-@defect(TOPOLOGY, "every table", "Every architecture's index is one too high.",
-        {"nats_tss.enumeration": "arch_id 1:", "all.raw": "arch_id"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "every table",
+    "Every architecture's index is one too high.",
+    {"nats_tss.enumeration": "arch_id 1:", "all.raw": "arch_id"},
+)
 def tss_indexes(copy: Copy) -> None:
     for name in ("architectures", "costs", "trials", "curves"):
         copy.put(name, "arch_id", lambda row: row["arch_id"] + 1)
     copy.follow()
 
 
-@defect(TOPOLOGY, "costs", "Sizes are those of another data set.",
-        {"nats_tss.costs": "row 0 of costs"})  # fmt: skip
+@defect(
+    TOPOLOGY, "costs", "Sizes are those of another data set.", {"nats_tss.costs": "row 0 of costs"}
+)
 def tss_costs(copy: Copy) -> None:
     first = copy.rows("costs")[0]["arch_id"]
     one, two = ({"arch_id": first, "dataset": name} for name in ("ImageNet16-120", "cifar100"))
     copy.exchange("costs", ["params", "macs"], one, two)
 
 
-@defect(TOPOLOGY, "costs", "The last row of costs is missing.",
-        {"nats_tss.costs": "costs ends after 23 rows"})  # fmt: skip
+@defect(
+    TOPOLOGY,
+    "costs",
+    "The last row of costs is missing.",
+    {"nats_tss.costs": "costs ends after 19 rows"},
+)
 def tss_costs_missing(copy: Copy) -> None:
     copy.edit("costs", lambda rows: rows[:-1])
 
 
-@defect(SIZE, "architectures", "The channels of an architecture stand in reverse.",
-        {"nats_sss.enumeration": "arch_id {place}", "all.raw": "arch_str"})  # fmt: skip
+@defect(
+    SIZE,
+    "architectures",
+    "The channels of an architecture stand in reverse.",
+    {"nats_sss.enumeration": "arch_id {place}", "all.raw": "arch_str"},
+)
 def sss_channels(copy: Copy) -> str:
-    row = next(r for r in copy.rows("architectures") if r["arch_str"] != r["arch_str"][::-1]
-               and r["arch_str"].split(":") != r["arch_str"].split(":")[::-1])  # fmt: skip
+    row = next(
+        r
+        for r in copy.rows("architectures")
+        if r["arch_str"] != r["arch_str"][::-1]
+        and r["arch_str"].split(":") != r["arch_str"].split(":")[::-1]
+    )
     text = ":".join(row["arch_str"].split(":")[::-1])
     copy.put("architectures", "arch_str", text, arch_id=row["arch_id"])
     return str(row["arch_id"])
 
 
-@defect(SIZE, "costs", "Multiply-accumulates of one data set are twice as many.",
-        {"nats_sss.costs": "row 4 of costs"})  # fmt: skip
+@defect(
+    SIZE,
+    "costs",
+    "Multiply-accumulates of one data set are twice as many.",
+    {"nats_sss.costs": "row 4 of costs"},
+)
 def sss_costs(copy: Copy) -> None:
     second = copy.rows("architectures")[1]["arch_id"]
     key = {"arch_id": second, "dataset": "ImageNet16-120"}
     copy.put("costs", "macs", lambda row: 2 * row["macs"], **key)
 
 
-@defect(SIZE, "trials, curves", "One of three seeds took another time.",
-        {"nats_sss.times": "train_time_s from"}, raw=False, severity="warning")  # fmt: skip
+@defect(
+    SIZE,
+    "trials, curves",
+    "One of three seeds took another time.",
+    {"nats_sss.times": "train_time_s from"},
+    severity="warning",
+)
 def sss_times(copy: Copy) -> None:
     number = trial(copy, num_epochs=12, run=1)
     copy.put("curves", "train_time_s", lambda row: next_up(row["train_time_s"]), trial_id=number)
     copy.follow(finals=True)
 
 
-@defect(SIZE, "trials", "A training of 90 epochs has another seed than upstream's.",
-        {"nats_sss.seeds": "90 epochs: [888]"}, raw=False, severity="warning")  # fmt: skip
+@defect(
+    SIZE,
+    "trials",
+    "A training of 90 epochs has another seed than upstream's.",
+    {"nats_sss.seeds": "90 epochs: [888]"},
+    severity="warning",
+)
 def sss_seed(copy: Copy) -> None:
     copy.put("trials", "seed", 888, trial_id=trial(copy, num_epochs=90))
     copy.follow()
 
 
-@defect(SIZE, "trials, curves", "The schedules of 1 and 12 epochs are exchanged.",
-        {"all.raw": "trial {place}: num_epochs", "all.runs": "trial {place}"})  # fmt: skip
+@defect(
+    SIZE,
+    "trials, curves",
+    "The schedules of 1 and 12 epochs are exchanged.",
+    {"all.raw": "num_epochs: ", "all.curve_rows": "trial {place}"},
+)
 def sss_schedules(copy: Copy) -> str:
     one, two = trial(copy, num_epochs=1), trial(copy, num_epochs=12)
     copy.exchange("trials", ["num_epochs"], {"trial_id": one}, {"trial_id": two})
     return str(one)
 
 
-@defect(OLD, "curves, trials", "One time is one ulp higher, and all that follows from it.",
-        {"all.raw": "trial {place}: ori_test_time_s"})  # fmt: skip
+@defect(
+    OLD,
+    "curves, trials",
+    "One time is one ulp higher, and all that follows from it.",
+    {"all.raw": "trial {place}: ori_test_time_s"},
+)
 def nb201_one_ulp(copy: Copy) -> str:
     number = trial(copy, dataset="cifar10", num_epochs=12)
     where = last(copy, number)
@@ -464,15 +655,18 @@ def nb201_one_ulp(copy: Copy) -> str:
     return str(number)
 
 
-@defect(OLD, "trials", "The bytes of an architecture are said to begin one later.",
-        {"all.raw": "the second reading stopped"})  # fmt: skip
+@defect(
+    OLD,
+    "trials",
+    "The bytes of an architecture are said to begin one later.",
+    {"all.raw": "the second reading stopped"},
+)
 def nb201_offset(copy: Copy) -> None:
     arch = copy.row("trials", trial_id=0)["arch_id"]
     copy.put("trials", "source_offset", lambda row: row["source_offset"] + 1, arch_id=arch)
 
 
-@defect(OLD, "trials", "Two architectures name each other's bytes.",
-        {"all.raw": "arch_id"})  # fmt: skip
+@defect(OLD, "trials", "Two architectures name each other's bytes.", {"all.raw": "arch_id"})
 def nb201_offsets_exchanged(copy: Copy) -> None:
     rows = copy.rows("trials")
     places = {row["arch_id"]: (row["source_offset"], row["source_bytes"]) for row in rows}
@@ -484,8 +678,7 @@ def nb201_offsets_exchanged(copy: Copy) -> None:
     copy.write("trials", rows)
 
 
-@defect(OLD, "trials", "Operations are counted in units, not in millions.",
-        {"nb201.sizes": "flops_m is not", "all.raw": "flops_m"})  # fmt: skip
+@defect(OLD, "trials", "Operations are counted in units, not in millions.", {"all.raw": "flops_m"})
 def nb201_units(copy: Copy) -> None:
-    copy.put("trials", "flops_m", lambda row: 1e6 * row["flops_m"])
+    copy.put("trials", "flops_m", lambda row: 1e6 * row["flops_m"])  # all have an erratum then
     copy.follow()

@@ -14,8 +14,12 @@ def trial(copy: Copy, **key: object) -> int:
     return copy.row("trials", **key)["trial_id"]
 
 
-@defect(NAME, "curves, trials", "One error is one ulp higher, and all that follows from it.",
-        {"all.raw": "trial 10: train_err_pct at epoch 3"})  # fmt: skip
+@defect(
+    NAME,
+    "curves, trials",
+    "One error is one ulp higher, and all that follows from it.",
+    {"all.raw": "trial 10: train_err_pct at epoch 3"},
+)
 def nds_one_ulp(copy: Copy) -> None:
     def up(rows: list[dict]) -> None:
         for row in rows:
@@ -27,43 +31,68 @@ def nds_one_ulp(copy: Copy) -> None:
     copy.follow(finals=True)
 
 
-@defect(NAME, "curves", "An accuracy is not 100 minus its error.",
-        {"nds.complement": "trial 10: test accuracy"})  # fmt: skip
+@defect(
+    NAME,
+    "curves",
+    "An accuracy is not 100 minus its error.",
+    {"nds.complement": "trial 10: test accuracy"},
+)
 def nds_complement(copy: Copy) -> None:
     copy.put("curves", "test_acc_pct", lambda r: next_up(r["test_acc_pct"]), trial_id=10, epoch=3)
 
 
-@defect(NAME, "curves, trials", "Errors and accuracies are exchanged.",
-        {"nds.min_test_err": "trial 0: recorded", "all.raw": "train_err_pct"})  # fmt: skip
+@defect(
+    NAME,
+    "curves, trials",
+    "Errors and accuracies are exchanged.",
+    {"nds.min_test_err": "trial 0: recorded", "all.raw": "train_err_pct"},
+)
 def nds_errors_are_accuracies(copy: Copy) -> None:
     for split in ("train", "test"):
         copy.swap_columns(f"{split}_err_pct", f"{split}_acc_pct")
     copy.follow()
 
 
-@defect(NAME, "curves, trials", "Train and test are exchanged.",
-        {"nds.min_test_err": "trial 0: recorded", "all.raw": "train_err_pct"})  # fmt: skip
+@defect(
+    NAME,
+    "curves, trials",
+    "Train and test are exchanged.",
+    {"nds.min_test_err": "trial 0: recorded", "all.raw": "train_err_pct"},
+)
 def nds_train_is_test(copy: Copy) -> None:
     for what in ("err", "acc"):
         copy.swap_columns(f"train_{what}_pct", f"test_{what}_pct")
     copy.follow()
 
 
-@defect(NAME, "trials", "The recorded lowest error is another trial's.",
-        {"nds.min_test_err": "trial 4: recorded", "all.raw": "trial 4: min_test_err_pct"})  # fmt: skip
+@defect(
+    NAME,
+    "trials",
+    "The recorded lowest error is another trial's.",
+    {"nds.min_test_err": "trial 4: recorded", "all.raw": "trial 4: min_test_err_pct"},
+)
 def nds_minimum(copy: Copy) -> None:
     copy.exchange("trials", ["min_test_err_pct"], {"trial_id": 4}, {"trial_id": 5})
     copy.follow()
 
 
-@defect(NAME, "curves", "An error is above 100 percent.",
-        {"nds.error_range": "curves, trial 12: train_err_pct 101", "all.ranges": "curves 12"})  # fmt: skip
+@defect(
+    NAME,
+    "curves",
+    "An error is above 100 percent.",
+    {"nds.error_range": "curves, trial 12: train_err_pct 101", "all.ranges": "curves 12"},
+)
 def nds_range(copy: Copy) -> None:
     copy.put("curves", "train_err_pct", 101.0, trial_id=12, epoch=1)
 
 
-@defect(NAME, "curves, trials", "Curves end one epoch too early.",
-        {"nds.curve_lengths": "trial 0: train_err_pct has"}, raw=False, severity="warning")  # fmt: skip
+@defect(
+    NAME,
+    "curves, trials",
+    "Curves end one epoch too early.",
+    {"nds.curve_lengths": "trial 0: train_err_pct has"},
+    severity="warning",
+)
 def nds_truncated(copy: Copy) -> None:
     names = [f"{split}_{what}_pct" for split in ("train", "test") for what in ("err", "acc")]
 
@@ -82,8 +111,12 @@ def nds_truncated(copy: Copy) -> None:
     copy.follow(finals=True)
 
 
-@defect(NAME, "curves, trials", "A curve is shifted by one epoch.",
-        {"all.raw": "trial 3: train_err_pct at epoch 1"})  # fmt: skip
+@defect(
+    NAME,
+    "curves, trials",
+    "A curve is shifted by one epoch.",
+    {"all.raw": "trial 3: train_err_pct at epoch 1"},
+)
 def nds_shifted(copy: Copy) -> None:
     def shifted(rows: list[dict]) -> None:
         own = [row for row in rows if row["trial_id"] == 3]
@@ -96,8 +129,12 @@ def nds_shifted(copy: Copy) -> None:
     copy.follow(finals=True)
 
 
-@defect(NAME, "iterations", "The iterations of a trial are shuffled.",
-        {"all.raw": "trial {place}: train_loss of sample 0"})  # fmt: skip
+@defect(
+    NAME,
+    "iterations",
+    "The iterations of a trial are shuffled.",
+    {"all.raw": "trial {place}: train_loss of sample 0"},
+)
 def nds_iterations(copy: Copy) -> str:
     number = copy.rows("iterations")[0]["trial_id"]
     columns = ["train_loss", "train_err_pct"]
@@ -106,31 +143,46 @@ def nds_iterations(copy: Copy) -> str:
     return str(number)
 
 
-@defect(NAME, "iterations", "Two trials have each other's iterations.",
-        {"all.raw": "trial {place}: train_loss of sample"})  # fmt: skip
-def nds_iterations_exchanged(copy: Copy) -> str:
+@defect(
+    NAME,
+    "iterations",
+    "Two trials have each other's iterations.",
+    {"all.raw": "train_loss of sample 0"},
+)
+def nds_iterations_exchanged(copy: Copy) -> None:
     one, two = sorted({row["trial_id"] for row in copy.rows("iterations")})[:2]
     columns = ["train_loss", "train_err_pct"]
     copy.exchange("iterations", columns, {"trial_id": one}, {"trial_id": two})
-    return str(one)
 
 
-@defect(NAME, "iterations", "The iterations of a trial are missing.",
-        {"all.raw": "trial {place}: samples: 0"})  # fmt: skip
+@defect(
+    NAME,
+    "iterations",
+    "The iterations of a trial are missing.",
+    {"all.raw": "trial {place}: samples: 0"},
+)
 def nds_iterations_missing(copy: Copy) -> str:
     number = copy.rows("iterations")[0]["trial_id"]
     copy.edit("iterations", lambda rows: [row for row in rows if row["trial_id"] != number])
     return str(number)
 
 
-@defect(NAME, "architectures", "A specification is not written in canonical form.",
-        {"nds.specs_canonical": "architecture 2", "all.raw": "model_spec"})  # fmt: skip
+@defect(
+    NAME,
+    "architectures",
+    "A specification is not written in canonical form.",
+    {"nds.specs_canonical": "architecture 2", "all.raw": "model_spec"},
+)
 def nds_specification(copy: Copy) -> None:
     copy.put("architectures", "model_spec", lambda r: r["model_spec"].replace(",", ", "), arch_id=2)
 
 
-@defect(NAME, "architectures", "A stage of a network is one block deeper.",
-        {"nds.costs": "'arch_id': {place}", "all.raw": "model_spec"})  # fmt: skip
+@defect(
+    NAME,
+    "architectures",
+    "A stage of a network is one block deeper.",
+    {"nds.costs": "'arch_id': {place}", "all.raw": "model_spec"},
+)
 def nds_depth(copy: Copy) -> str:
     row = next(row for row in copy.rows("architectures") if row["cell_spec"] == "{}")
     spec = json.loads(row["model_spec"])
@@ -140,16 +192,14 @@ def nds_depth(copy: Copy) -> str:
     return str(row["arch_id"])
 
 
-@defect(NAME, "architectures", "An operation of a cell is another one.",
-        {"all.raw": "cell_spec"})  # fmt: skip
+@defect(NAME, "architectures", "An operation of a cell is another one.", {"all.raw": "cell_spec"})
 def nds_operation(copy: Copy) -> None:
     row = next(row for row in copy.rows("architectures") if "skip_connect" in row["cell_spec"])
     text = row["cell_spec"].replace("skip_connect", "none", 1)
     copy.put("architectures", "cell_spec", text, arch_id=row["arch_id"])
 
 
-@defect(NAME, "costs", "Computed parameters are one too many.",
-        {"nds.costs": "'arch_id': {place}"})  # fmt: skip
+@defect(NAME, "costs", "Computed parameters are one too many.", {"nds.costs": "'arch_id': {place}"})
 def nds_costs(copy: Copy) -> str:
     row = next(row for row in copy.rows("costs") if row["params"] is not None)
     key = {"arch_id": row["arch_id"], "dataset": "cifar10"}
@@ -157,42 +207,64 @@ def nds_costs(copy: Copy) -> str:
     return str(row["arch_id"])
 
 
-@defect(NAME, "trials", "Recorded operations contradict the formula.",
-        {"nds.cost_formula": "trial {place}: flops"}, raw=False, severity="warning")  # fmt: skip
+@defect(
+    NAME,
+    "trials",
+    "Recorded operations contradict the formula.",
+    {"nds.cost_formula": "trial {place}: flops"},
+    severity="warning",
+)
 def nds_flops(copy: Copy) -> str:
     known = {row["arch_id"] for row in copy.rows("costs") if row["params"] is not None}
     row = next(
-        row for row in copy.rows("trials")
+        row
+        for row in copy.rows("trials")
         if row["arch_id"] in known and row["dataset"] == "cifar10" and row["flops"]
-    )  # fmt: skip
+    )
     copy.put("trials", "flops", row["flops"] + 1, trial_id=row["trial_id"])
     copy.follow()
     return str(row["trial_id"])
 
 
-@defect(NAME, "configurations", "Two configurations have each other's learning rate.",
-        {"all.raw": "base_lr"})  # fmt: skip
+@defect(
+    NAME,
+    "configurations",
+    "Two configurations have each other's learning rate.",
+    {"all.raw": "base_lr"},
+)
 def nds_learning_rates(copy: Copy) -> None:
     tuned = [row for row in copy.rows("configurations") if row["generator"] == "tune_lr_wd"]
     one, two = ({"config_id": row["config_id"]} for row in tuned[:2])
     copy.exchange("configurations", ["base_lr"], one, two)
 
 
-@defect(NAME, "configurations", "A network is said to come from another search space.",
-        {"all.raw": "proposer: 'pnas'"})  # fmt: skip
+@defect(
+    NAME,
+    "configurations",
+    "A network is said to come from another search space.",
+    {"all.raw": "proposer: 'pnas'"},
+)
 def nds_proposer(copy: Copy) -> None:
     row = copy.row("configurations", proposer="darts")
     copy.put("configurations", "proposer", "pnas", config_id=row["config_id"])
     copy.summaries()
 
 
-@defect(NAME, "all tables", "Trials of two configurations are put into one.",
-        {"all.raw": "arch_id of its configuration"})  # fmt: skip
+@defect(
+    NAME,
+    "all tables",
+    "Trials of two configurations are put into one.",
+    {"all.raw": "arch_id of its configuration"},
+)
 def nds_regrouped(copy: Copy) -> None:
     rows = copy.rows("trials")
-    first = next(i for i, row in enumerate(rows[:-1]) if rows[i + 1]["run"] == 0
-                 and row["dataset"] == rows[i + 1]["dataset"]
-                 and (i + 2 == len(rows) or rows[i + 2]["run"] == 0))  # fmt: skip
+    first = next(
+        i
+        for i, row in enumerate(rows[:-1])
+        if rows[i + 1]["run"] == 0
+        and row["dataset"] == rows[i + 1]["dataset"]
+        and (i + 2 == len(rows) or rows[i + 2]["run"] == 0)
+    )
     one, two = rows[first], rows[first + 1]
     joined = {"config_id": one["config_id"], "run": one["run"] + 1}
     for column, value in joined.items():
@@ -201,21 +273,23 @@ def nds_regrouped(copy: Copy) -> None:
     copy.follow()
 
 
-@defect(NAME, "trials", "A job's group in a file of reruns is the other one.",
-        {"all.positions": "ResNet_reruns.json", "all.raw": "ResNet_reruns.json"})  # fmt: skip
+@defect(
+    NAME,
+    "trials",
+    "A job's group in a file of reruns is the other one.",
+    {"all.positions": "ResNet_reruns.json"},
+)
 def nds_group(copy: Copy) -> None:
     copy.put("trials", "source_group", "mid", source_file="ResNet_reruns.json", source_group="top")
 
 
-@defect(NAME, "trials", "Recorded seeds are lost.",
-        {"all.raw": "seed: None"})  # fmt: skip
+@defect(NAME, "trials", "Recorded seeds are lost.", {"all.raw": "seed: None"})
 def nds_seeds_lost(copy: Copy) -> None:
     copy.put("trials", "seed", None)
     copy.follow()
 
 
-@defect(NAME, "trials", "Seconds per iteration are milliseconds.",
-        {"all.raw": "trial 0: iter_time_s"})  # fmt: skip
+@defect(NAME, "trials", "Seconds per iteration are milliseconds.", {"all.raw": "iter_time_s: "})
 def nds_milliseconds(copy: Copy) -> None:
     copy.put("trials", "iter_time_s", lambda row: row["iter_time_s"] and 1000 * row["iter_time_s"])
     copy.follow()
@@ -233,8 +307,12 @@ def without(copy: Copy, lost: set[int]) -> None:
     copy.follow()
 
 
-@defect(NAME, "all tables", "The last job of a file is missing.",
-        {"all.raw": "('Amoeba.json', None, {place}, None, None) stands in the raw files alone"})  # fmt: skip
+@defect(
+    NAME,
+    "all tables",
+    "The last job of a file is missing.",
+    {"all.raw": "('Amoeba.json', None, {place}, None, None) stands in the raw files alone"},
+)
 def nds_last_job(copy: Copy) -> str:
     own = [row for row in copy.rows("trials") if row["source_file"] == "Amoeba.json"]
     last = max(own, key=lambda row: row["source_pos"])
@@ -242,15 +320,23 @@ def nds_last_job(copy: Copy) -> str:
     return str(last["source_pos"])
 
 
-@defect(NAME, "all tables", "All jobs of a file are missing.",
-        {"all.raw": "no trial comes from Vanilla_rng2.json"})  # fmt: skip
+@defect(
+    NAME,
+    "all tables",
+    "All jobs of a file are missing.",
+    {"all.raw": "no trial comes from Vanilla_rng2.json"},
+)
 def nds_file_missing(copy: Copy) -> None:
     rows = copy.rows("trials")
     without(copy, {row["trial_id"] for row in rows if row["source_file"] == "Vanilla_rng2.json"})
 
 
-@defect(NAME, "notes", "The note on a training that diverged is lost.",
-        {"all.notes": "train_loss: diverged"})  # fmt: skip
+@defect(
+    NAME,
+    "notes",
+    "The note on a training that diverged is lost.",
+    {"all.notes": "train_loss: diverged"},
+)
 def nds_diverged(copy: Copy) -> None:
     def fewer(rows: list[dict]) -> list[dict]:
         at = next(i for i, row in enumerate(rows) if row["code"] == "diverged")

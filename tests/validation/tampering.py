@@ -72,10 +72,10 @@ class Defect:
         Does it, to a copy.
     forms
         Forms beside Parquet that the copy has.
-    raw
-        Whether the raw files are read again.
     severity
         Of the checks: a warning must be recorded, an error must stop the build.
+    whole
+        Whether all checks are run, and not only those that have to notice.
     """
 
     id: str
@@ -85,8 +85,8 @@ class Defect:
     checks: Mapping[str, str]
     change: Callable[[Copy], str | None] = field(repr=False)
     forms: tuple[str, ...] = ()
-    raw: bool = True
     severity: str = "error"
+    whole: bool = False
 
 
 DEFECTS: list[Defect] = []

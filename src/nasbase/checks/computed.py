@@ -88,9 +88,7 @@ def _means(artifacts: Artifacts, outcome: Outcome) -> None:
             _count(outcome, key, theirs, datasets, f"{name}_{what}", wrong)
 
 
-def _moments(
-    values: np.ndarray, there: np.ndarray, n: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _moments(values: np.ndarray, there: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and sample deviation of each row, run by run: sums depend on their order."""
     total, squares = np.zeros(len(n)), np.zeros(len(n))
     with np.errstate(invalid="ignore"):  # a loss may be infinite

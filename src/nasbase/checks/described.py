@@ -88,10 +88,10 @@ def _same_rows(
     demanded: Iterable[Mapping[str, Any]],
     outcome: Outcome,
 ) -> None:
-    """Compare rows in whatever order; a key that is left out is NULL."""
+    """Compare rows in whatever order; what is left out is NULL."""
     mine, right = ([_as_items(row) for row in rows] for rows in (found, demanded))
-    lost = [f"{table} has not: {dict(row)}" for row in right if row not in mine]
-    more = [f"{table} has: {dict(row)}" for row in mine if row not in right]
+    lost = [f"{table} has not {dict(row)}" for row in right if row not in mine]
+    more = [f"{table} has {dict(row)}" for row in mine if row not in right]
     outcome.count(len(right), lost + more)
     outcome.count(1, [] if len(mine) == len(right) else [f"{len(mine)} rows of {table}"])
 

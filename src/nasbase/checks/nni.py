@@ -76,7 +76,8 @@ def _schema(artifacts: Artifacts, outcome: Outcome) -> None:
         }
     digest = hashlib.sha256("\n".join(statements).encode()).hexdigest()
     same = digest == STATEMENTS[artifacts.benchmark]
-    outcome.count(len(statements), [] if same else statements, failed=int(not same))
+    last_first = statements[::-1]  # what does not belong there was added
+    outcome.count(len(statements), [] if same else last_first, failed=int(not same))
     plain = {"page_size": 4096, "user_version": 0, "application_id": 0, "encoding": "UTF-8"}
     outcome.count(1, [] if header == plain else [str(header)])
 
