@@ -43,7 +43,10 @@ def build(tmp_path_factory):
         write_runs("nb101", ROOM.decode(raw, shard), folders[-1])
     out = folder / "parquet"
     out.mkdir()
-    assemble(ROOM, raw, expected=plan.expected, folders=folders, source_rows=[], out=out)
+    said = {"release": "sample", "synthetic": True, "citation": "none"}
+    source = said | {"file": file.name, "bytes": file.bytes, "sha256": file.sha256}
+    source |= {"code_licence": "none", "data_licence": "none"}
+    assemble(ROOM, raw, expected=plan.expected, folders=folders, source_rows=[source], out=out)
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import defects_forms
+import defects_keys
 import defects_nats
 import defects_nb101
 import defects_nds
@@ -11,4 +12,4 @@ from tampering import DEFECTS
 
 __all__ = ["DEFECTS", "MODULES"]
 
-MODULES = (defects_nb101, defects_nats, defects_nds, defects_forms, defects_raw)
+MODULES = (defects_nb101, defects_nats, defects_nds, defects_keys, defects_forms, defects_raw)

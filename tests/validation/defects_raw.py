@@ -282,4 +282,4 @@ def raw_nds_edge(copy: Copy) -> None:
     {"all.raw": "the second reading stopped: KeyError: 'ENAS.json'"},
 )
 def raw_nds_file(copy: Copy) -> None:
-    copy.raw_jobs("ENAS", lambda jobs: None)
+    copy.raw_jobs("ENAS", lambda _: None)

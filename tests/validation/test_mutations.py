@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import replace
 
+import defects_nb101
 import pytest
 from defects import DEFECTS
+from document import MARK, NATS, PAGE, document, every_check
 from tampering import FORMS, Copy
 
 import nasbase.checks.validate as validation
-from nasbase.checks.validate import validate
+from nasbase.checks.validate import checks_of, validate
 from nasbase.errors import CheckFailedError
 
 RAW_CHECKS = {"all.raw", "all.sources"}
@@ -73,3 +76,50 @@ def test_every_defect_is_reported(good, tmp_path, monkeypatch, defect):
         assert not [name for name in defect.checks if name not in str(refusal)]
     else:
         assert refusal is None, told
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "checks"),
+    [
+        ("nb101", {"nb101.space": "8 hashes", "nb101.repeats": "arch_id 0, 12 epochs: 2 runs"}),
+        ("nb201", {"nb201.enumeration": "4 architectures of 15625", "nb201.classes": "4 classes"}),
+        ("nats_tss", {"nats_tss.enumeration": "5 architectures", "nats_tss.classes": "5 classes"}),
+        ("nats_sss", {"nats_sss.enumeration": "5 architectures of 32768"}),
+        ("nds", {"nds.counts": "Amoeba.json: 2 trainings, not 4983"}),
+    ],
+)
+def test_a_part_is_not_a_whole_release(good, tmp_path, benchmark, checks):
+    """Checks that hold for complete and real releases alone notice what is neither."""
+    copy = Copy(good(benchmark), tmp_path, ())
+    if benchmark == "nb101":
+        defects_nb101.nb101_two_runs(copy)
+    artifacts = replace(copy.artifacts, partial=False, synthetic=benchmark != "nds")
+    known = {check.id: check for check in checks_of(artifacts)}
+    for name, words in checks.items():
+        record = known[name].report(artifacts)
+        assert not record["passed"]
+        assert words in " ".join(record["examples"])
+
+
+def test_every_check_is_shown_to_fail():
+    """Checks that rooms share count once; those of whole releases are in the test above."""
+    whole = {"nb101.space", "nb101.repeats", "nds.counts", "nats.classes"}
+    proved = {shared(name) for defect in DEFECTS for name in defect.checks} | whole
+    assert {shared(name) for name in every_check()} == proved
+
+
+def shared(check: str) -> str:
+    room, _, what = check.partition(".")
+    return f"nats.{what}" if room in NATS else check
+
+
+def test_defects_are_named_once():
+    names = [defect.id for defect in DEFECTS]
+    assert len(names) == len({*names})
+    assert all(defect.what.endswith(".") and defect.checks for defect in DEFECTS)
+
+
+def test_the_page_is_current():
+    page = PAGE.read_text()
+    wanted = page.split(MARK)[0] + document()
+    assert page == wanted, "run: python tests/validation/document.py"

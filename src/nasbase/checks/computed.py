@@ -75,8 +75,12 @@ def _means(artifacts: Artifacts, outcome: Outcome) -> None:
     starts = np.flatnonzero(first)
     n = np.diff(np.append(starts, len(order)))
     at = group, np.arange(len(order)) - starts[group]
-    wrong = np.flatnonzero(means["n"].to_numpy() != n)
-    _count(outcome, key, theirs, datasets, "n", wrong)
+
+    def count(column: str, wrong: np.ndarray) -> None:
+        shown = [_named(key, theirs[:, row].tolist(), datasets) for row in wrong[:5]]
+        outcome.count(len(n), [f"{row}: {column}" for row in shown], failed=len(wrong))
+
+    count("n", np.flatnonzero(means["n"].to_numpy() != n))
     for name in finals:
         values, known = (np.zeros((len(n), int(n.max(initial=0)))) for _ in range(2))
         column = trials[name].take(pa.array(order))
@@ -84,8 +88,7 @@ def _means(artifacts: Artifacts, outcome: Outcome) -> None:
         mean, deviation = _moments(values, np.arange(values.shape[1]) < n[:, None], n)
         absent = known.sum(axis=1) < n
         for what, computed, none in (("mean", mean, absent), ("sd", deviation, absent | (n < 2))):
-            wrong = _differ(means[f"{name}_{what}"], computed, none)
-            _count(outcome, key, theirs, datasets, f"{name}_{what}", wrong)
+            count(f"{name}_{what}", _differ(means[f"{name}_{what}"], computed, none))
 
 
 def _moments(values: np.ndarray, there: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,18 +115,6 @@ def _numbers(rows: pa.Table, datasets: pa.Array) -> np.ndarray:
 def _named(key: Sequence[str], group: Sequence[int], datasets: pa.Array) -> str:
     values = [datasets[i].as_py() if k == "dataset" else i for k, i in zip(key, group, strict=True)]
     return ", ".join(f"{name} {value}" for name, value in zip(key, values, strict=True))
-
-
-def _count(
-    outcome: Outcome,
-    key: Sequence[str],
-    groups: np.ndarray,
-    datasets: pa.Array,
-    column: str,
-    wrong: np.ndarray,
-) -> None:
-    shown = [_named(key, groups[:, row].tolist(), datasets) for row in wrong[:5]]
-    outcome.count(groups.shape[1], [f"{row}: {column}" for row in shown], failed=len(wrong))
 
 
 # ---------------------------------------------------------------------------------------------

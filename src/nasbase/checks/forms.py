@@ -168,8 +168,8 @@ def _hdf5_scales(artifacts: Artifacts, outcome: Outcome) -> None:
                 mine = mine.filter(pc.equal(mine[column], value))
             scales = _scales_of_jobs(mine) if nds else _scales_of_runs(mine)
             for scale, right in scales.items():
-                found = file[name][scale][()] if scale in file[name] else None
-                outcome.count(1, [] if np.array_equal(found, right) else [f"{name}/{scale}"])
+                same = scale in file[name] and np.array_equal(file[name][scale][()], right)
+                outcome.count(1, [] if same else [f"{name}/{scale}"])
             _labels(artifacts.benchmark, file[name], outcome)
         members = {m for m in file if isinstance(file[m], h5py.Group)}
         more = members - {name.split("/")[0] for name in groups}

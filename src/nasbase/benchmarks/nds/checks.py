@@ -160,8 +160,8 @@ def _costs(artifacts: Artifacts, outcome: Outcome) -> None:
     found = pa.concat_tables(_pieces(artifacts, "costs", ["arch_id", "dataset", "params", "macs"]))
     networks = artifacts.parquet("architectures").read()
     wanted = cost_table(networks).to_pylist()
-    bad = [f"costs: {mine}, not {right}"
-           for mine, right in zip(found.to_pylist(), wanted, strict=False) if mine != right]  # fmt: skip
+    pairs = zip(found.to_pylist(), wanted, strict=False)
+    bad = [f"costs: {mine}, not {right}" for mine, right in pairs if mine != right]
     bad += [] if len(found) == len(wanted) else [f"costs: {len(found)} rows, not {len(wanted)}"]
     outcome.count(len(wanted), bad)
 
