@@ -94,6 +94,8 @@ def test_a_good_build_passes_every_check(artifacts):
         "repeats": 0,
         "repeats-partial": CELLS * 4,
         "params": CELLS + trials,
+        "costs": CELLS * 2,
+        "frames": trials + 1,
         "accuracy-range": trials * 3 * 4,
         "accuracy-grid": trials * 3 * 3,
         "curves": trials * 3 + 1,

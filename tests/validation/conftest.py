@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow"))
 from harness import sample
 from tampering import Good, good_build
 
-ARCHITECTURES = {"nb101": 8, "nb201": 4, "nats_tss": 5, "nats_sss": 5, "nds": 68}
+ARCHITECTURES = {"nb101": 8, "nb201": 6, "nats_tss": 6, "nats_sss": 6, "nds": 68}
 
 
 @pytest.fixture(scope="session")

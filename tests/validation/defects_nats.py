@@ -568,7 +568,7 @@ def tss_costs(copy: Copy) -> None:
     TOPOLOGY,
     "costs",
     "The last row of costs is missing.",
-    {"nats_tss.costs": "costs ends after 19 rows"},
+    {"nats_tss.costs": "costs ends after 23 rows"},
 )
 def tss_costs_missing(copy: Copy) -> None:
     copy.edit("costs", lambda rows: rows[:-1])
