@@ -575,6 +575,14 @@ def test_opening_mistakes(plain, tmp_path):
             api.create(folder, "nds", True, False)
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_an_empty_path_is_no_folder(plain, fast):
+    """An unset shell variable, say; it does not stand for the current folder."""
+    for package in (drop_in, nats_bench):
+        with pytest.raises(ValueError, match=r"^ is neither a file or a dir"):
+            package.create("", plain.space, fast, False)
+
+
 def test_opening_says_the_same(plain):
     for way in ("folder", "file", "dict"):
         printed = []

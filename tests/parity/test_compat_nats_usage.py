@@ -9,6 +9,7 @@ import itertools
 import random
 import subprocess
 import sys
+import threading
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from nasbase.compat.nats_bench.api_size import NATSsize
 from nasbase.compat.nats_bench.api_topology import ALL_BASE_NAMES as TSS_NAMES
 from nasbase.compat.nats_bench.api_topology import NATStopology
 from nasbase.compat.nats_bench.genotype_utils import topology_str2structure
+from nasbase.compat.records.stored import BuildLibrary
 from nasbase.store.install import write_catalog
 
 nats_bench = pytest.importorskip("nats_bench")
@@ -225,6 +227,34 @@ def test_what_is_remembered_is_not_shared(home):
     times = api.query_by_index(11, "cifar10", "200")[777].get_times()
     times.clear()
     assert api.query_by_index(11, "cifar10", "200")[777].get_times()
+
+
+def test_threads_ask_side_by_side(home, monkeypatch):
+    """What one thread drops from memory is what another is about to look at."""
+    monkeypatch.setattr(BuildLibrary, "KEPT", 2)
+    api = nats_drop_in(home)
+    indexes = sorted(api.evaluated_indexes)[:3]
+    errors: list[Exception] = []
+
+    def ask(seed: int) -> None:
+        rng = random.Random(seed)
+        try:
+            for _ in range(2000):
+                api.get_latency(rng.choice(indexes), "cifar10", "12")
+        except Exception as error:  # a thread's own would be lost
+            errors.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert errors == []
 
 
 MEMORY = """

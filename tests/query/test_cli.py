@@ -245,6 +245,7 @@ def test_nni_finds_what_is_placed(install, nni_home, tmp_path):
         line = f'from nni.nas.benchmark import utils; utils.DB_URLS["{name}"] = "{path.name}"'
         assert line in [said.strip() for said in out.splitlines()]
         assert (old / f"{name}.db").read_bytes() == path.read_bytes()
+        assert not (old / f"{name}.db").samefile(path)  # NNI 2.0 opens it for writing
         (source,) = nni_home.glob(f"*/sample/nni/{path.name}")
         assert source.stat().st_ino == path.stat().st_ino  # no second copy on the disk
     assert out.count("SYNTHETIC") == 2
@@ -290,6 +291,28 @@ def test_nni_install_leaves_the_files_of_others(install, tmp_path, monkeypatch):
         database.execute("CREATE TABLE nb101trialconfig (id INTEGER PRIMARY KEY)")
     _, out, _ = install("nb101")
     assert "is not of nasbase and was left alone" in out
+
+
+def test_nni_install_says_where_it_cannot_write(install, tmp_path, monkeypatch):
+    (tmp_path / "told").write_text("a file, no folder")
+    monkeypatch.setenv("NASBENCHMARK_DIR", str(tmp_path / "told"))
+    status, _, error = install("nb101")
+    assert status != 0
+    assert "cannot be placed" in error
+    assert "--to" in error
+    assert "Traceback" not in error
+
+
+def test_nni_install_replaces_a_plain_link_by_a_copy(install, tmp_path, monkeypatch):
+    monkeypatch.setenv("NASBENCHMARK_DIR", str(tmp_path / "told"))
+    install("nds")
+    (pinned,) = (tmp_path / "told").glob("nds-*.db")
+    plain = tmp_path / "told" / "nds.db"
+    plain.unlink()
+    plain.hardlink_to(pinned)
+    install("nds")
+    assert not plain.samefile(pinned)
+    assert plain.read_bytes() == pinned.read_bytes()
 
 
 def test_nni_install_replaces_what_is_damaged(install, nni_home, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import os
 import re
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -133,7 +134,7 @@ def _place(build: Path, folder: Path, plain_folder: Path) -> dict[str, Any]:
     state = _put(source, target, digest)
     foreign = plain.is_file() and not _described(plain)
     if not foreign:
-        _put(target, plain, digest)
+        _put(source, plain, digest, copy=True)  # NNI 2.0 opens it for writing
     known = re.compile(rf"{name}-[0-9a-f]{{8}}\.db")
     others = [p.name for p in folder.iterdir() if known.fullmatch(p.name) and p != target]
     setting = f'utils.DB_URLS["{name}"] = "{source.name}"'
@@ -152,16 +153,29 @@ def _place(build: Path, folder: Path, plain_folder: Path) -> dict[str, Any]:
     }
 
 
-def _put(source: Path, target: Path, digest: str) -> str:
-    """Link or copy a verified file; a whole file appears, or nothing changes."""
-    if target.is_file() and _sha256(target) == digest:
-        return "was there"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
-        temporary = Path(scratch) / target.name
-        link_or_copy(source, temporary)
-        _verify(temporary, digest)
-        temporary.replace(target)
+def _put(source: Path, target: Path, digest: str, *, copy: bool = False) -> str:
+    """Link or copy a verified file; a whole file appears, or nothing changes.
+
+    ``copy`` forbids a link: what NNI's own converters would write to must not be the build's file.
+    """
+    try:
+        shared = target.is_file() and target.samefile(source)
+        if target.is_file() and _sha256(target) == digest and not (copy and shared):
+            return "was there"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
+            temporary = Path(scratch) / target.name
+            (shutil.copyfile if copy else link_or_copy)(source, temporary)
+            _verify(temporary, digest)
+            temporary.replace(target)
+    except OSError as error:
+        raise ArtifactError(
+            "NNI's database cannot be placed.",
+            where=target,
+            expected="a folder that can be written to, with room for the file",
+            found=str(error),
+            todo="Name another folder with --to, or set NASBENCHMARK_DIR.",
+        ) from error
     return "placed"
 
 

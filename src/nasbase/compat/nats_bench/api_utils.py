@@ -81,7 +81,7 @@ def _unknown_file_system() -> ValueError:
 def nats_is_dir(file_path: Any) -> bool:
     """Whether a path is a directory of the chosen file system."""
     if _file_system == "default":
-        return Path(file_path).is_dir()
+        return os.path.isdir(file_path)  # noqa: PTH112 - Path("") is the current folder
     if _file_system == "google":
         import tensorflow as tf  # type: ignore[import-untyped]
 

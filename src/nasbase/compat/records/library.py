@@ -106,8 +106,8 @@ class Records(MutableMapping[int, Any]):
 
     def _forget(self, index: int) -> None:
         if index in self._values:
-            for key in [key for key in self._recent if key[0] == index]:
-                del self._recent[key]
+            for key in [key for key in tuple(self._recent) if key[0] == index]:
+                self._recent.pop(key, None)
             self.answers.clear()
         self._hps.pop(index, None)
         self.apart.discard(index)
@@ -121,9 +121,9 @@ class Records(MutableMapping[int, Any]):
             The only data set that is looked at, if there is only one.
         """
         key = (index, hp, dataset)
-        recent = self._recent.get(key)
+        recent = self._recent.pop(key, None)  # in one step: another thread may drop it meanwhile
         if recent is not None:
-            self._recent.move_to_end(key)
+            self._recent[key] = recent
             return recent
         value = self._values[index]
         if not isinstance(value, Library):
@@ -156,9 +156,10 @@ class Records(MutableMapping[int, Any]):
         value = self._values[index]
         if not isinstance(value, Library):
             return list(value)
-        if index not in self._hps:
-            self._hps[index] = value.hps(index)
-        return list(self._hps[index])
+        found = self._hps.get(index)
+        if found is None:
+            found = self._hps[index] = value.hps(index)
+        return list(found)
 
     # ------------------------------------------------------------------ whole spaces
 
