@@ -12,9 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from nasbase.checks.check import Artifacts, Outcome
-from nasbase.store.curves import Block, blocks
+from nasbase.store.curves import Block, long_blocks, long_series
 from nasbase.store.series_blob import ABSENT, CONSTANT, DENSE, PARTIAL
-from nasbase.tables.catalogue import SAMPLE_SERIES, series
 from nasbase.tables.models import blob_tables
 
 BLOBS = 2000
@@ -24,15 +23,9 @@ BLOBS = 2000
 def compare_blobs(artifacts: Artifacts, outcome: Outcome, database: sqlite3.Connection) -> None:
     """Compare every blob of a build with the long tables."""
     for name, stored in blob_tables(artifacts.benchmark).items():
-        path = artifacts.folder / f"{name}.parquet"
-        if name == "curves":
-            names = [column.name for column in series(artifacts.benchmark)]
-            stream = blocks(path, names, point="epoch", first_point=1, length="num_epochs")
-        else:
-            names = [column.name for column in SAMPLE_SERIES]
-            stream = blocks(path, names, point="sample", first_point=0, length=None)
+        names = long_series(artifacts.benchmark, name)
         seen = 0
-        for block in stream:
+        for block in long_blocks(artifacts.benchmark, name, artifacts.path(name)):
             seen += block.rows.num_rows
             for start in range(0, block.rows.num_rows, BLOBS):
                 _compare(database, stored, _part(block, start), names, outcome)

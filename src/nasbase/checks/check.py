@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nasbase.store.nni import DATABASES, FOLDER
-from nasbase.store.parquet import open_parquet
+from nasbase.store.parquet import open_parquet, read_batches
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +61,24 @@ class Artifacts:
     forms: tuple[str, ...] = ("parquet",)
     others: Path | None = None
 
+    def path(self, table: str) -> Path:
+        """The Parquet file of one table."""
+        return self.folder / f"{table}.parquet"
+
     def parquet(self, table: str) -> pq.ParquetFile:
-        """The Parquet file of one table; read it row group by row group."""
-        return open_parquet(self.folder / f"{table}.parquet")
+        """The same, open; read it row group by row group."""
+        return open_parquet(self.path(table))
+
+    def table(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A whole table, or some of its columns in this order."""
+        with self.parquet(table) as file:
+            rows = file.read(columns and list(columns))
+        return rows.select(list(columns)) if columns else rows
+
+    def batches(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """A table, or some of its columns in this order, piece by piece."""
+        for rows in read_batches(self.path(table), columns=columns):
+            yield rows.select(list(columns)) if columns else rows
 
     @property
     def sqlite(self) -> Path:

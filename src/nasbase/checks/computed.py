@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from nasbase.benchmarks import room_of
 from nasbase.checks.check import Artifacts, Check, Outcome
-from nasbase.store.parquet import read_batches
 from nasbase.tables.catalogue import final_values, tables
 
 
@@ -37,10 +35,6 @@ def computed_checks() -> list[Check]:
     ]
 
 
-def _read(artifacts: Artifacts, table: str, columns: Sequence[str]) -> pa.Table:
-    return pq.read_table(artifacts.folder / f"{table}.parquet", columns=[*columns])
-
-
 def _differ(stored: pa.ChunkedArray, values: np.ndarray, absent: np.ndarray) -> np.ndarray:
     """Rows in which a column has other bits than ``values``, or is not NULL where ``absent``."""
     null = np.asarray(stored.is_null())
@@ -56,8 +50,8 @@ def _differ(stored: pa.ChunkedArray, values: np.ndarray, absent: np.ndarray) -> 
 def _means(artifacts: Artifacts, outcome: Outcome) -> None:
     key = list(tables(artifacts.benchmark)["means"].key)
     finals = [column.name for column in final_values(artifacts.benchmark)]
-    trials = _read(artifacts, "trials", [*key, "run", *finals])
-    means = pq.read_table(artifacts.folder / "means.parquet")
+    trials = artifacts.table("trials", [*key, "run", *finals])
+    means = artifacts.table("means")
     both = pa.chunked_array([*trials["dataset"].chunks, *means["dataset"].chunks], pa.string())
     datasets = pc.unique(both).sort()
     mine, theirs = (_numbers(table.select(key), datasets) for table in (trials, means))
@@ -122,7 +116,7 @@ def _named(key: Sequence[str], group: Sequence[int], datasets: pa.Array) -> str:
 
 
 def _total_time(artifacts: Artifacts, outcome: Outcome) -> None:
-    stored = _read(artifacts, "trials", ["trial_id", "num_epochs", "train_time_total_s"])
+    stored = artifacts.table("trials", ["trial_id", "num_epochs", "train_time_total_s"])
     total, complete = np.zeros(stored.num_rows), np.zeros(stored.num_rows, dtype=bool)
     names = tables(artifacts.benchmark)["curves"].names
     if "elapsed_train_time_s" in names:
@@ -147,7 +141,7 @@ def _points(
 ) -> Iterator[tuple[np.ndarray, pa.Table]]:
     """Points of ``curves`` that have a value, in order, and the trials that they belong to."""
     columns = ["trial_id", "epoch", "num_epochs", column]
-    for rows in read_batches(artifacts.folder / "curves.parquet", columns=columns):
+    for rows in artifacts.batches("curves", columns):
         batch = rows.select(columns).rename_columns(["trial_id", "epoch", "num_epochs", "value"])
         # Curves of a trial that is none are another check's.
         known = pc.and_(batch["value"].is_valid(), pc.less(batch["trial_id"], trials))
@@ -161,12 +155,12 @@ def _points(
 
 def _notes(artifacts: Artifacts, outcome: Outcome) -> None:
     room = room_of(artifacts.benchmark)
-    architectures = pq.read_table(artifacts.folder / "architectures.parquet")
+    architectures = artifacts.table("architectures")
     demanded: list[tuple] = []
-    for batch in read_batches(artifacts.folder / "trials.parquet"):
+    for batch in artifacts.batches("trials"):
         here = pc.is_in(architectures["arch_id"], value_set=pc.unique(batch["arch_id"]))
         demanded += map(_note, room.annotate(architectures.filter(here), batch))
-    stored = pq.read_table(artifacts.folder / "notes.parquet")
+    stored = artifacts.table("notes")
     own = pc.and_(pc.equal(stored["table"], "trials"), pc.is_valid(stored["key"]))
     own = pc.and_(own, pc.not_equal(stored["kind"], "nan"))
     found = [*map(_note, stored.filter(own).to_pylist())]

@@ -52,7 +52,7 @@ def source_check(raw: RawRelease) -> Check:
 
 
 def _rows(artifacts: Artifacts, table: str) -> list[dict[str, Any]]:
-    return pq.read_table(artifacts.folder / f"{table}.parquet").to_pylist()
+    return artifacts.table(table).to_pylist()
 
 
 def _build(artifacts: Artifacts, outcome: Outcome) -> None:
@@ -60,7 +60,7 @@ def _build(artifacts: Artifacts, outcome: Outcome) -> None:
     marks = [str(artifacts.synthetic).lower(), str(artifacts.partial).lower()]
     right = dict(zip(_MARKS, [*map(str, said), *marks], strict=True))
     for name in tables(artifacts.benchmark):
-        metadata = pq.read_metadata(artifacts.folder / f"{name}.parquet").metadata or {}
+        metadata = pq.read_metadata(artifacts.path(name)).metadata or {}
         found = {key: metadata.get(f"nasbase.{key}".encode(), b"").decode() for key in right}
         differ = [f"{key} {found[key]}" for key in right if found[key] != right[key]]
         outcome.count(len(right), [f"{name}: {one}" for one in differ])

@@ -10,15 +10,13 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from nasbase.checks.blobs import compare_blobs
 from nasbase.checks.check import Artifacts, Check, Outcome
 from nasbase.checks.nni import nni_checks
 from nasbase.store.build import read_build
-from nasbase.store.curves import Block, blocks
+from nasbase.store.curves import Block, long_blocks, long_series
 from nasbase.store.hdf5 import PRESENT
-from nasbase.store.parquet import open_parquet, read_batches
 from nasbase.store.sqlite import APPLICATION_ID, BUILD_STATEMENT
 from nasbase.tables.catalogue import series, tables
 from nasbase.tables.columns import Table
@@ -105,7 +103,7 @@ def _sqlite_rows(artifacts: Artifacts, outcome: Outcome) -> None:
             if name in blobs:
                 continue
             stored = _stored_rows(database, table)
-            for batch in read_batches(artifacts.folder / f"{name}.parquet"):
+            for batch in artifacts.batches(name):
                 expected = _as_sqlite(batch)
                 found = [next(stored, None) for _ in range(batch.num_rows)]
                 bad = [
@@ -152,7 +150,7 @@ def _hdf5_scales(artifacts: Artifacts, outcome: Outcome) -> None:
     nds = artifacts.benchmark == "nds"
     names = ["trial_id", "arch_id", "dataset", "num_epochs", "run", "seed"]
     names += ["source_file"] if nds else []
-    trials = pq.read_table(artifacts.folder / "trials.parquet", columns=names)
+    trials = artifacts.table("trials", names)
     by = ["source_file"] if nds else ["dataset", "num_epochs"]
     groups = {
         "/".join(str(row[name]) for name in by).removesuffix(".json"): row
@@ -201,15 +199,13 @@ def _labels(benchmark: str, group: h5py.Group, outcome: Outcome) -> None:
 
 def _hdf5_curves(artifacts: Artifacts, outcome: Outcome) -> None:
     nds = artifacts.benchmark == "nds"
-    names = [column.name for column in series(artifacts.benchmark)]
-    path = artifacts.folder / "curves.parquet"
+    names = long_series(artifacts.benchmark, "curves")
     files: np.ndarray | None = None
     if nds:
-        trials = pq.read_table(artifacts.folder / "trials.parquet", columns=["source_file"])
+        trials = artifacts.table("trials", ["source_file"])
         files = np.asarray(trials["source_file"].to_pylist(), dtype=object)
-    stream = blocks(path, names, point="epoch", first_point=1, length="num_epochs")
     with h5py.File(artifacts.hdf5, "r") as file:
-        for block in stream:
+        for block in long_blocks(artifacts.benchmark, "curves", artifacts.path("curves")):
             for group, chosen in _groups(block, files):
                 _compare_tensors(file[group], block, chosen, names, outcome)
 
@@ -253,7 +249,7 @@ def _compare_tensors(
 def _hdf5_count(artifacts: Artifacts, outcome: Outcome) -> None:
     for column in series(artifacts.benchmark):
         expected = found = 0
-        with open_parquet(artifacts.folder / "curves.parquet") as file:
+        with artifacts.parquet("curves") as file:
             for batch in file.iter_batches(columns=[column.name]):
                 expected += len(batch) - batch.column(0).null_count
         with h5py.File(artifacts.hdf5, "r") as file:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from nasbase.benchmarks.nds.files import STEMS
 from nasbase.checks.check import Artifacts, Check, Outcome
 from nasbase.store.curves import whole_trials
-from nasbase.store.parquet import compute_content, content_of, open_parquet, read_batches
+from nasbase.store.parquet import compute_content, content_of, open_parquet
 from nasbase.tables.arrow import arrow_schema
 from nasbase.tables.catalogue import series, tables
 from nasbase.tables.columns import Column, Table
@@ -53,20 +53,16 @@ def generic_checks(benchmark: str) -> list[Check]:
     return found
 
 
-def _path(artifacts: Artifacts, table: str) -> str:
-    return str(artifacts.folder / f"{table}.parquet")
-
-
 def _digests(artifacts: Artifacts, outcome: Outcome) -> None:
     for name in tables(artifacts.benchmark):
-        path = artifacts.folder / f"{name}.parquet"
+        path = artifacts.path(name)
         recorded, found = content_of(path), compute_content(path)
         outcome.count(1, [] if recorded == found else [f"{name}: {recorded} != {found}"])
 
 
 def _schemas(artifacts: Artifacts, outcome: Outcome) -> None:
     for name, table in tables(artifacts.benchmark).items():
-        found = pq.read_schema(_path(artifacts, name))
+        found = pq.read_schema(artifacts.path(name))
         equal = found.equals(arrow_schema(table))
         outcome.count(len(table.columns), [] if equal else [f"{name}: {found.names}"])
 
@@ -77,8 +73,8 @@ def _schemas(artifacts: Artifacts, outcome: Outcome) -> None:
 
 def _key(artifacts: Artifacts, outcome: Outcome, *, table: Table) -> None:
     last: pa.Table | None = None
-    for batch in read_batches(artifacts.folder / f"{table.name}.parquet"):
-        keys = batch.select(list(table.key))
+    for batch in artifacts.batches(table.name, table.key):
+        keys = batch
         if last is not None:
             keys = pa.concat_tables([last, keys])
         bad = np.flatnonzero(~_increasing(keys))
@@ -107,7 +103,7 @@ def _references(artifacts: Artifacts, outcome: Outcome) -> None:
     for target, key in _KEYS.items():
         if target not in names:
             continue
-        known = np.sort(pq.read_table(_path(artifacts, target), columns=[key])[key].to_numpy())
+        known = np.sort(artifacts.table(target, [key])[key].to_numpy())
         for name, table in names.items():
             if name != target and key in table.names:
                 for ids in _column(artifacts, name, key):
@@ -117,7 +113,7 @@ def _references(artifacts: Artifacts, outcome: Outcome) -> None:
 
 
 def _column(artifacts: Artifacts, table: str, column: str) -> Iterator[np.ndarray]:
-    with open_parquet(_path(artifacts, table)) as file:
+    with open_parquet(artifacts.path(table)) as file:
         for batch in file.iter_batches(batch_size=1 << 20, columns=[column]):
             yield np.unique(batch.column(0).to_numpy())
 
@@ -127,9 +123,7 @@ def _runs(artifacts: Artifacts, outcome: Outcome) -> None:
     subject = "config_id" if artifacts.benchmark == "nds" else "arch_id"
     training = [subject, "dataset", "num_epochs"]
     order = _record_order(artifacts.benchmark)
-    trials = pq.read_table(
-        _path(artifacts, "trials"), columns=["trial_id", *training, "run", *order]
-    )
+    trials = artifacts.table("trials", ["trial_id", *training, "run", *order])
     later = _increasing(trials.select(training))
     equal = np.append(False, ~later[1:])
     for name in training:
@@ -166,7 +160,7 @@ def _positions(artifacts: Artifacts, outcome: Outcome) -> None:
     names = set(tables(artifacts.benchmark)["trials"].names)
     place = [name for name in ("source_file", "source_group") if name in names]
     columns = ["trial_id", *place, "source_pos"]
-    rows = pq.read_table(_path(artifacts, "trials"), columns=columns)
+    rows = artifacts.table("trials", columns)
     rows = rows.sort_by([(name, "ascending") for name in (*place, "source_pos")])
     begins = np.zeros(rows.num_rows, dtype=bool)
     begins[:1] = True
@@ -193,10 +187,10 @@ def _positions(artifacts: Artifacts, outcome: Outcome) -> None:
 
 def _curve_rows(artifacts: Artifacts, outcome: Outcome) -> None:
     identity = ["arch_id", "dataset", "num_epochs", "run"]
-    trials = pq.read_table(_path(artifacts, "trials"), columns=identity)
+    trials = artifacts.table("trials", identity)
     first = 0 if artifacts.benchmark == "nb101" else 1
     columns = ["trial_id", "epoch", *identity]
-    for batch in read_batches(artifacts.folder / "curves.parquet", columns=columns):
+    for batch in artifacts.batches("curves", columns):
         mine = trials.take(batch["trial_id"])
         good = pc.and_(
             pc.greater_equal(batch["epoch"], first),
@@ -211,9 +205,9 @@ def _curve_rows(artifacts: Artifacts, outcome: Outcome) -> None:
 
 def _finals(artifacts: Artifacts, outcome: Outcome) -> None:
     columns = [column.name for column in series(artifacts.benchmark)]
-    trials = pq.read_table(_path(artifacts, "trials"), columns=["trial_id", "num_epochs", *columns])
+    trials = artifacts.table("trials", ["trial_id", "num_epochs", *columns])
     ended = np.zeros(trials.num_rows, dtype=bool)
-    for rows in whole_trials(artifacts.folder / "curves.parquet"):
+    for rows in whole_trials(artifacts.path("curves")):
         last = rows.filter(pc.equal(rows["epoch"], rows["num_epochs"]))
         mine = trials.take(last["trial_id"])
         ended[last["trial_id"].to_numpy()] = True
@@ -235,14 +229,14 @@ def same_floats(first: pa.ChunkedArray, second: pa.ChunkedArray) -> np.ndarray:
 
 def _nan_notes(artifacts: Artifacts, outcome: Outcome) -> None:
     columns = ["table", "key", "column", "kind"]
-    notes = pq.read_table(_path(artifacts, "notes"), columns=columns).to_pylist()
+    notes = artifacts.table("notes", columns).to_pylist()
     noted = {(n["table"], n["key"], n["column"]) for n in notes if n["kind"] == "nan"}
     found: set[tuple[str, str, str]] = set()
     # Curves are blobs in SQLite, and hold a NaN; those of nb101 are rows.
     for name in ("trials", "means", *(["curves"] if artifacts.benchmark == "nb101" else [])):
         table = tables(artifacts.benchmark)[name]
         floats = [column.name for column in table.columns if column.type == "float64"]
-        for batch in read_batches(artifacts.folder / f"{name}.parquet"):
+        for batch in artifacts.batches(name, [*table.key, *floats]):
             for column in floats:
                 nan = pc.fill_null(pc.is_nan(batch[column]), False)
                 keys = batch.select(list(table.key)).filter(nan).to_pylist()
@@ -266,10 +260,10 @@ def _range(column: Column) -> tuple[float, float] | None:
 def _ranges(artifacts: Artifacts, outcome: Outcome, *, columns: Sequence[Column]) -> None:
     for table in ("trials", "curves"):
         names = set(tables(artifacts.benchmark)[table].names)
-        for batch in read_batches(artifacts.folder / f"{table}.parquet"):
-            for column in columns:
-                if column.name in names:
-                    _count_outside(batch, column, table, outcome)
+        here = [column for column in columns if column.name in names]
+        for batch in artifacts.batches(table, ["trial_id", *(column.name for column in here)]):
+            for column in here:
+                _count_outside(batch, column, table, outcome)
 
 
 def _count_outside(batch: pa.Table, column: Column, table: str, outcome: Outcome) -> None:

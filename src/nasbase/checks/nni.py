@@ -19,14 +19,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from nasbase.benchmarks.nats_common import topology
 from nasbase.benchmarks.nds.files import STEMS
 from nasbase.checks.check import Artifacts, Check, Outcome
 from nasbase.store.build import read_build
 from nasbase.store.nni import BUILD_TABLE, LEFT_OUT
-from nasbase.store.parquet import read_batches
 
 STATEMENTS = {
     "nb101": "36848949cc3379a76f42ce3c98aabe7e0dae94c8dd62dbd7082fc12ffaa06d0c",
@@ -184,12 +182,8 @@ def _count_ids(ids: np.ndarray, number: int, table: str, outcome: Outcome) -> in
 # what the tables demand
 
 
-def _read(artifacts: Artifacts, table: str, columns: Sequence[str]) -> pa.Table:
-    return pq.read_table(artifacts.folder / f"{table}.parquet", columns=[*columns])
-
-
 def _stream(artifacts: Artifacts, table: str) -> Iterator[tuple[np.ndarray, pa.Table]]:
-    for batch in read_batches(artifacts.folder / f"{table}.parquet"):
+    for batch in artifacts.batches(table):
         yield batch["trial_id"].to_numpy(), batch
 
 
@@ -200,7 +194,7 @@ def _mark(lacking: np.ndarray, training: np.ndarray, columns: Iterable[Any]) -> 
 
 
 def _expected_nb101(artifacts: Artifacts) -> tuple[Side, np.ndarray]:
-    ids = _read(artifacts, "trials", ["arch_id", "num_epochs", "run", "source_pos", "params"])
+    ids = artifacts.table("trials", ["arch_id", "num_epochs", "run", "source_pos", "params"])
     first = ids.group_by("arch_id").aggregate([("source_pos", "min")])
     appears = first["source_pos_min"].take(pc.index_in(ids["arch_id"], value_set=first["arch_id"]))
     params = ids["params"].take(pc.index_in(appears, value_set=ids["source_pos"])).to_numpy()
@@ -234,7 +228,7 @@ def _ordered(kept: np.ndarray, keys: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _expected_nb201(artifacts: Artifacts) -> tuple[Side, np.ndarray]:
-    ids = _read(artifacts, "trials", ["source_pos"])
+    ids = artifacts.table("trials", ["source_pos"])
     lacking = np.zeros(len(ids), dtype=bool)
     bits, points = np.zeros(len(ids), dtype=np.uint64), Tally(len(ids))
     for training, batch in _stream(artifacts, "trials"):
@@ -288,8 +282,8 @@ def _or_extra(batch: pa.Table, column: str, find: Any) -> pa.ChunkedArray:
 
 def _expected_nds(artifacts: Artifacts) -> tuple[Side, np.ndarray]:
     names = ["arch_id", "num_epochs", "source_file", "source_group", "source_pos"]
-    ids = _read(artifacts, "trials", names)
-    specs = map(json.loads, _read(artifacts, "architectures", ["model_spec"])[0].to_pylist())
+    ids = artifacts.table("trials", names)
+    specs = map(json.loads, artifacts.table("architectures", ["model_spec"])[0].to_pylist())
     short = [s.get("num_nodes_normal", 0) > s.get("num_nodes_reduce", 0) for s in specs]
     lacking = np.array(short, dtype=bool)[ids["arch_id"].to_numpy()]
     bits, points = np.zeros(len(ids), dtype=np.uint64), Tally(len(ids))
@@ -339,13 +333,13 @@ def _configs_nb101(
     outcome: Outcome,
 ) -> None:
     """A new configuration for each cell and schedule, described as the cell is released."""
-    ids = _read(artifacts, "trials", ["arch_id", "num_epochs"])
+    ids = artifacts.table("trials", ["arch_id", "num_epochs"])
     keys = [ids[name].to_numpy()[order] for name in ("arch_id", "num_epochs")]
     new = np.logical_or.reduce([np.diff(key, prepend=-1) != 0 for key in keys])
     bad = np.flatnonzero(np.cumsum(new) != config_id)
     outcome.count(len(order), [f"trial {i + 1}: configuration" for i in bad[:5]], len(bad))
     names = ["hash", "num_vertices", "adjacency", "operations"]
-    cells = _read(artifacts, "architectures", names)
+    cells = artifacts.table("architectures", names)
     wanted = zip(*(key[new].tolist() for key in keys), strict=True)
     columns = "id, arch, num_vertices, hash, num_epochs"
     rows = database.execute(f"SELECT {columns} FROM nb101trialconfig ORDER BY id")  # noqa: S608
@@ -399,7 +393,7 @@ def _configs_nb201(
         where[index, facts[0], name] = found
         outcome.count(1, [] if good else [f"nb201trialconfig {found}"])
     outcome.count(1, [] if len(where) == 125_000 else [f"{len(where)} configurations"])
-    trials = _read(artifacts, "trials", ["arch_id", "num_epochs", "dataset"]).take(order)
+    trials = artifacts.table("trials", ["arch_id", "num_epochs", "dataset"]).take(order)
     keys = zip(*(column.to_pylist() for column in trials.columns), strict=True)
     demanded = [where.get((arch, epochs, name.lower()), 0) for arch, epochs, name in keys]
     bad = np.flatnonzero(np.array(demanded) != config_id)
@@ -421,10 +415,10 @@ def _configs_nds(
     top = np.maximum.accumulate(config_id)
     in_order = (np.diff(top, prepend=0) <= 1).all() and (top[-1:] == len(rows)).all()
     outcome.count(1, [] if in_order else ["configurations are not numbered as they appear"])
-    ours = _read(artifacts, "trials", ["config_id"])[0].to_numpy()[order]
-    table = _read(artifacts, "configurations", ["arch_id", *facts.split(", ")])
+    ours = artifacts.table("trials", ["config_id"])[0].to_numpy()[order]
+    table = artifacts.table("configurations", ["arch_id", *facts.split(", ")])
     specs = ["model_family", "model_spec", "cell_spec"]
-    networks = _read(artifacts, "architectures", specs)
+    networks = artifacts.table("architectures", specs)
     for own, theirs in np.unique(np.stack([ours, config_id]), axis=1).T.tolist():
         configuration = table.slice(own, 1).to_pylist()[0]
         network = networks.slice(configuration.pop("arch_id"), 1).to_pylist()[0]

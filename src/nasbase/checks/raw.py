@@ -78,8 +78,7 @@ class _Located:
         self._version = read_build(artifacts.folder).version
         names = set(tables(artifacts.benchmark)["trials"].names)
         columns = ["trial_id", "arch_id", *(name for name in _PLACE if name in names)]
-        with artifacts.parquet("trials") as file:
-            self._rows = _in_file_order(file.read(columns))
+        self._rows = _in_file_order(artifacts.table("trials", columns))
         self.files = {*pc.unique(self._rows["source_file"]).to_pylist()}
         self._left_out = self._rows.slice(0, 0)
         self._open: dict[tuple[str, str | None, int], int] = {}

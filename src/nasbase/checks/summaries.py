@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from nasbase.checks.check import Artifacts, Check, Outcome
 from nasbase.tables.roles import ROLES
@@ -66,10 +65,7 @@ class _Source:
             "trials": ["run", "seed", *(f"{split}_acc_pct" for split in splits)],
         }
         self._tables = {
-            name: self._arrays(
-                pq.read_table(artifacts.folder / f"{name}.parquet", columns=key + own)
-            )
-            for name, own in columns.items()
+            name: self._arrays(artifacts.table(name, key + own)) for name, own in columns.items()
         }
 
     def _arrays(self, table: pa.Table) -> dict[str, np.ndarray]:
@@ -121,7 +117,7 @@ class _Source:
 
 def _best(artifacts: Artifacts, outcome: Outcome) -> None:
     source, seen = _Source(artifacts), 0
-    rows = pq.read_table(artifacts.folder / "best.parquet").to_pylist()
+    rows = artifacts.table("best").to_pylist()
     if artifacts.benchmark == "nds":
         _architectures(artifacts, rows, outcome)
     for dataset, roles in source.roles.items():
@@ -140,8 +136,7 @@ def _best(artifacts: Artifacts, outcome: Outcome) -> None:
 
 
 def _architectures(artifacts: Artifacts, rows: list[dict], outcome: Outcome) -> None:
-    path = artifacts.folder / "configurations.parquet"
-    configurations = pq.read_table(path, columns=["config_id", "arch_id"])
+    configurations = artifacts.table("configurations", ["config_id", "arch_id"])
     owner = dict(zip(*(column.to_pylist() for column in configurations.columns), strict=True))
     bad = [str(row) for row in rows if owner.get(row["config_id"]) != row["arch_id"]]
     outcome.count(len(rows), bad)
@@ -196,7 +191,7 @@ def _origin(outcome: Outcome, rows: list[dict], origin: tuple[str, str], where: 
 
 
 def _rank_correlation(artifacts: Artifacts, outcome: Outcome) -> None:
-    rows = pq.read_table(artifacts.folder / "rank_correlation.parquet").to_pylist()
+    rows = artifacts.table("rank_correlation").to_pylist()
     keys = [(row["comparison_id"], row["top_pct"]) for row in rows]
     wanted = [(i, share) for i in range(len(rows) // len(SHARES)) for share in SHARES]
     outcome.count(1, [] if keys == wanted else [f"{len(keys)} shares of comparisons, or others"])
@@ -223,8 +218,7 @@ def _families(artifacts: Artifacts) -> dict[str, np.ndarray]:
     """Configurations of each proposer (nds)."""
     if artifacts.benchmark != "nds":
         return {}
-    path = artifacts.folder / "configurations.parquet"
-    table = pq.read_table(path, columns=["config_id", "proposer"])
+    table = artifacts.table("configurations", ["config_id", "proposer"])
     return {
         name: table.filter(pc.equal(table["proposer"], name))["config_id"].to_numpy()
         for name in pc.unique(table["proposer"]).to_pylist()

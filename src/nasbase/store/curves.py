@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nasbase.store.parquet import read_batches
+from nasbase.tables.catalogue import SAMPLE_SERIES, series
 
 BLOCK_VALUES = 4 << 20
 """Most values of a block, the absent ones included: 32 MB."""
@@ -54,9 +55,25 @@ def whole_trials(path: Path) -> Iterator[pa.Table]:
         yield rest.combine_chunks()
 
 
+def long_series(benchmark: str, table: str) -> list[str]:
+    """Names of the series of a long table, in the order in which blocks and blobs hold them."""
+    columns = series(benchmark) if table == "curves" else SAMPLE_SERIES
+    return [column.name for column in columns]
+
+
+def long_blocks(
+    benchmark: str, table: str, path: Path, length: str | int = "num_epochs"
+) -> Iterator[Block]:
+    """Blocks of ``curves`` (``length`` points per trial) or ``iterations`` (as many as it has)."""
+    names = long_series(benchmark, table)
+    if table == "curves":
+        return blocks(path, names, point="epoch", first_point=1, length=length)
+    return blocks(path, names, point="sample", first_point=0, length=None)
+
+
 def blocks(
     path: Path,
-    series: Sequence[str],
+    names: Sequence[str],
     *,
     point: str,
     first_point: int,
@@ -68,7 +85,7 @@ def blocks(
     ----------
     path
         Parquet file of the long table, sorted by trial.
-    series
+    names
         Names of the value columns.
     point
         Column that counts the points of a trial, and ``first_point``, the number of the first.
@@ -84,26 +101,26 @@ def blocks(
         number = np.repeat(np.arange(len(starts)), counts)
         position = rows[point].to_numpy().astype(np.int64) - first_point
         first = rows.take(pa.array(starts))
-        values = [np.asarray(pc.fill_null(rows[name], 0.0)) for name in series]
-        valid = [np.asarray(rows[name].is_valid()) for name in series]
-        for chosen, size in _pieces(lengths, len(series)):
+        values = [np.asarray(pc.fill_null(rows[name], 0.0)) for name in names]
+        valid = [np.asarray(rows[name].is_valid()) for name in names]
+        for chosen, size in _pieces(lengths, len(names)):
             place = np.full(len(starts), -1)
             place[chosen] = np.arange(len(chosen))
             inside = np.flatnonzero(place[number] >= 0)
-            shape = (len(chosen), len(series), size)
+            shape = (len(chosen), len(names), size)
             dense, present = np.zeros(shape), np.zeros(shape, dtype=bool)
             at, where = place[number[inside]], position[inside]
-            for i in range(len(series)):
+            for i in range(len(names)):
                 dense[at, i, where] = values[i][inside]
                 present[at, i, where] = valid[i][inside]
             yield Block(first.take(pa.array(chosen)), dense, present)
 
 
-def _pieces(lengths: np.ndarray, series: int) -> Iterator[tuple[np.ndarray, int]]:
+def _pieces(lengths: np.ndarray, num_series: int) -> Iterator[tuple[np.ndarray, int]]:
     """Trials of the same length, no more than `BLOCK_VALUES` allow, and that length."""
     for size in np.unique(lengths).tolist():
         trials = np.flatnonzero(lengths == size)
-        most = max(1, BLOCK_VALUES // (series * size))
+        most = max(1, BLOCK_VALUES // (num_series * size))
         for start in range(0, len(trials), most):
             yield trials[start : start + most], size
 

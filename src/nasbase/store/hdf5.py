@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from nasbase.staging import staged_file
 from nasbase.store.build import Build, read_build
-from nasbase.store.curves import Block, blocks
+from nasbase.store.curves import Block, long_blocks
 from nasbase.tables.catalogue import series
 from nasbase.tables.columns import Column
 
@@ -51,9 +51,7 @@ def write_hdf5(parquet: Path, path: Path, *, scratch: Path | None = None) -> Non
 
 
 def _blocks(build: Build, parquet: Path, length: str | int) -> Iterator[Block]:
-    names = [column.name for column in series(build.benchmark)]
-    source = parquet / "curves.parquet"
-    return blocks(source, names, point="epoch", first_point=1, length=length)
+    return long_blocks(build.benchmark, "curves", parquet / "curves.parquet", length)
 
 
 class _Tensors:

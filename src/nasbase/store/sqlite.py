@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from nasbase.staging import staged_file
 from nasbase.store.build import Build, read_build
-from nasbase.store.curves import blocks
+from nasbase.store.curves import long_blocks
 from nasbase.store.parquet import read_batches
 from nasbase.store.series_blob import encode
-from nasbase.tables.catalogue import SAMPLE_SERIES, series, tables
+from nasbase.tables.catalogue import tables
 from nasbase.tables.models import blob_tables, ddl
 
 APPLICATION_ID = 0x6E617362
@@ -89,13 +89,7 @@ def _python_values(column: pa.ChunkedArray) -> list:
 
 
 def _blob_rows(benchmark: str, name: str, source: Path) -> Iterator[tuple[int, int, bytes]]:
-    if name == "curves":
-        names = [column.name for column in series(benchmark)]
-        stream = blocks(source, names, point="epoch", first_point=1, length="num_epochs")
-    else:
-        names = [column.name for column in SAMPLE_SERIES]
-        stream = blocks(source, names, point="sample", first_point=0, length=None)
-    for block in stream:
+    for block in long_blocks(benchmark, name, source):
         trials = block.rows["trial_id"].to_pylist()
         for trial, blob in zip(trials, encode(block.values, block.present), strict=True):
             yield trial, block.length, blob

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from nasbase.benchmarks.nats_common.datasets import DATASETS, IMAGES
 from nasbase.benchmarks.nats_common.derived import SIZES, exact_sizes, wrong_sizes
 from nasbase.checks.check import Artifacts, Check, Outcome
-from nasbase.store.parquet import read_batches
 
 if TYPE_CHECKING:
     from nasbase.benchmarks.nats_common.room import TableRoom
@@ -66,15 +65,10 @@ def record_checks(room: TableRoom) -> Sequence[Check]:
     )
 
 
-def _batches(artifacts: Artifacts, table: str, columns: Sequence[str] = ()) -> Iterator[pa.Table]:
-    for batch in read_batches(artifacts.folder / f"{table}.parquet", columns=columns or None):
-        yield batch.select(list(columns)) if columns else batch
-
-
 def _architectures(room: TableRoom, artifacts: Artifacts) -> pa.Table:
     """Ids in the build that the space has, with the strings of the space, not of the build."""
     strings = room.enumeration()
-    ids = artifacts.parquet("architectures").read(columns=["arch_id"])["arch_id"].to_numpy()
+    ids = artifacts.table("architectures", ["arch_id"])["arch_id"].to_numpy()
     ids = ids[(ids >= 0) & (ids < len(strings))]
     return pa.table({"arch_id": ids, "arch_str": [strings[i] for i in ids]})
 
@@ -92,7 +86,7 @@ def _enumeration(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> Non
     count = artifacts.parquet("architectures").metadata.num_rows
     lacking = not artifacts.partial and count != len(strings)
     outcome.count(1, [f"{count} architectures of {len(strings)}"] if lacking else [])
-    for batch in _batches(artifacts, "architectures"):
+    for batch in artifacts.batches("architectures"):
         failures = []
         for row in batch.to_pylist():
             index = row.pop("arch_id")
@@ -105,7 +99,7 @@ def _costs(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
     architectures = _architectures(room, artifacts)
     exact = exact_sizes(architectures, room.architecture_costs, sorted(DATASETS)).reshape(-1, 2)
     at = 0
-    for batch in _batches(artifacts, "costs", ("params", "macs")):
+    for batch in artifacts.batches("costs", ("params", "macs")):
         found = np.stack([batch["params"].to_numpy(), batch["macs"].to_numpy()], axis=1)
         wanted = exact[at : at + len(found)]
         if len(wanted) < len(found):
@@ -126,7 +120,7 @@ def _schedules(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
     architectures = _architectures(room, artifacts)
     ids = architectures["arch_id"].to_numpy()
     has = np.zeros((len(ids), len(room.schedules)), dtype=bool)
-    for whole in _batches(artifacts, "trials", ("arch_id", "num_epochs")):
+    for whole in artifacts.batches("trials", ("arch_id", "num_epochs")):
         batch = _of_the_space(architectures, whole)
         row = np.searchsorted(ids, batch["arch_id"].to_numpy())
         epochs = batch["num_epochs"].to_numpy()
@@ -148,7 +142,7 @@ def _sizes(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
     architectures = _architectures(room, artifacts)
     noted = _noted_sizes(artifacts)
     columns = ("trial_id", "arch_id", "dataset", *SIZES)
-    for whole in _batches(artifacts, "trials", columns):
+    for whole in artifacts.batches("trials", columns):
         batch = _of_the_space(architectures, whole)
         ids = batch["trial_id"].to_numpy()
         recorded = sum(len(batch) - batch[column].null_count for column in SIZES)
@@ -166,7 +160,7 @@ def _sizes(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
 def _noted_sizes(artifacts: Artifacts) -> dict[tuple[str, str], float]:
     """Right values of sizes by note: key of the row and column."""
     noted: dict[tuple[str, str], float] = {}
-    for batch in _batches(artifacts, "notes", ("table", "key", "column", "code", "value")):
+    for batch in artifacts.batches("notes", ("table", "key", "column", "code", "value")):
         wanted = batch.filter(
             pc.and_(
                 pc.equal(batch["table"], "trials"),
@@ -180,7 +174,7 @@ def _noted_sizes(artifacts: Artifacts) -> dict[tuple[str, str], float]:
 
 def _known(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
     known = {"seed": SEEDS, "num_epochs": room.schedules, "dataset": DATASETS}
-    for batch in _batches(artifacts, "trials", ("trial_id", *known)):
+    for batch in artifacts.batches("trials", ("trial_id", *known)):
         for column, values in known.items():
             allowed = pa.array(values, type=batch.schema.field(column).type)
             strange = batch.filter(pc.invert(pc.is_in(batch[column], value_set=allowed)))
@@ -202,7 +196,7 @@ def _grid(_room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
         }
         for split in ("train", "x-valid", "x-test", "ori-test")
     }
-    for batch in _batches(artifacts, "curves", ("trial_id", "epoch", "dataset", *columns)):
+    for batch in artifacts.batches("curves", ("trial_id", "epoch", "dataset", *columns)):
         for column, images in columns.items():
             known = batch.filter(pc.is_valid(batch[column]))
             per_row = _per_dataset(known, images)
@@ -213,7 +207,7 @@ def _grid(_room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
 
 def _halves(_room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
     columns = ("x_valid_acc_pct", "x_test_acc_pct", "ori_test_acc_pct")
-    for batch in _batches(artifacts, "curves", ("trial_id", "epoch", "dataset", *columns)):
+    for batch in artifacts.batches("curves", ("trial_id", "epoch", "dataset", *columns)):
         there = pc.is_in(batch["dataset"], value_set=pa.array(["cifar100", "ImageNet16-120"]))
         for column in columns:
             there = pc.and_(there, pc.is_valid(batch[column]))

@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from nasbase.benchmarks.nats_common.datasets import DATASETS, IMAGES
 from nasbase.checks.check import Artifacts, Check, Outcome
-from nasbase.store.parquet import read_batches
 
 if TYPE_CHECKING:
     from nasbase.benchmarks.nats_common.room import TableRoom
@@ -73,8 +72,8 @@ def pattern_checks(room: TableRoom) -> Sequence[Check]:
 def _classes(artifacts: Artifacts, outcome: Outcome) -> None:
     if artifacts.partial:
         return
-    with artifacts.parquet("architectures") as file:
-        found = pc.count_distinct(file.read(["isomorphism_class"])["isomorphism_class"]).as_py()
+    (classes,) = artifacts.table("architectures", ["isomorphism_class"]).columns
+    found = pc.count_distinct(classes).as_py()
     outcome.count(1, [] if found == CLASSES else [f"{found} classes"])
 
 
@@ -96,8 +95,7 @@ def _seeds(
     artifacts: Artifacts, outcome: Outcome, *, allowed: Callable[[int, str, set[int]], bool]
 ) -> None:
     key = ["arch_id", "dataset", "num_epochs"]
-    with artifacts.parquet("trials") as file:
-        trials = file.read([*key, "seed"])
+    trials = artifacts.table("trials", [*key, "seed"])
     groups = trials.group_by(key, use_threads=False).aggregate([("seed", "list")])
     # A release has a handful of different patterns: each is judged once.
     patterns: dict[tuple, bool] = {}
@@ -122,14 +120,12 @@ def _seeds(
 def _presence(
     artifacts: Artifacts, outcome: Outcome, *, last_only: Mapping[str, Sequence[str]]
 ) -> None:
-    with artifacts.parquet("trials") as file:
-        finals = [f"{split}_acc_pct" for split in _SPLITS]
-        trials = file.read(["trial_id", "num_epochs", "dataset", *finals])
+    finals = [f"{split}_acc_pct" for split in _SPLITS]
+    trials = artifacts.table("trials", ["trial_id", "num_epochs", "dataset", *finals])
     trial = trials["trial_id"].to_numpy()
     most = int(trial.max(initial=-1)) + 1
     points = {name: np.zeros(most, np.int64) for name in finals}
-    path = artifacts.folder / "curves.parquet"
-    for batch in read_batches(path, columns=["trial_id", *finals]):
+    for batch in artifacts.batches("curves", ["trial_id", *finals]):
         ids = batch["trial_id"].to_numpy()
         known = ids < most  # curves of a trial that is none are another check's
         for name in finals:
@@ -163,8 +159,7 @@ _SPLITS = ("train", "x_valid", "x_test", "ori_test")
 
 def _losses(artifacts: Artifacts, outcome: Outcome) -> None:
     names = [f"{split}_loss" for split in _SPLITS]
-    path = artifacts.folder / "curves.parquet"
-    for batch in read_batches(path, columns=["trial_id", "epoch", *names]):
+    for batch in artifacts.batches("curves", ["trial_id", "epoch", *names]):
         for name in names:
             infinite = pc.fill_null(pc.is_inf(batch[name]), False)
             bad = batch.filter(infinite)
@@ -179,8 +174,7 @@ def _losses(artifacts: Artifacts, outcome: Outcome) -> None:
 
 def _equal_times(artifacts: Artifacts, outcome: Outcome) -> None:
     names = [f"{split}_time_s" for split in _SPLITS]
-    with artifacts.parquet("trials") as file:
-        trials = file.read(["arch_id", "dataset", *names])
+    trials = artifacts.table("trials", ["arch_id", "dataset", *names])
     wanted = [(name, how) for name in names for how in ("min", "max", "count")]
     groups = trials.group_by(["arch_id", "dataset"], use_threads=False).aggregate(wanted)
     for name in names:
@@ -197,8 +191,7 @@ def _equal_times(artifacts: Artifacts, outcome: Outcome) -> None:
 
 def _scaled_times(artifacts: Artifacts, outcome: Outcome) -> None:
     names = [f"{split}_time_s" for split in _SPLITS]
-    with artifacts.parquet("trials") as file:
-        trials = file.read(["trial_id", "arch_id", "dataset", *names])
+    trials = artifacts.table("trials", ["trial_id", "arch_id", "dataset", *names])
     if not trials.num_rows:
         return
     arch, ids = trials["arch_id"].to_numpy(), trials["trial_id"].to_numpy()

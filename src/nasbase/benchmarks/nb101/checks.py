@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 
 import numpy as np
@@ -83,20 +83,11 @@ def checks() -> Sequence[Check]:
     )
 
 
-def _batches(artifacts: Artifacts, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """A table row group by row group."""
-    file = artifacts.parquet(table)
-    for group in range(file.num_row_groups):
-        rows = file.read_row_group(group, columns=list(columns))
-        if rows.num_rows:
-            yield rows
-
-
 def _space(artifacts: Artifacts, outcome: Outcome) -> None:
     if artifacts.partial:
         return
     digest, count = sha256(), 0
-    for table in _batches(artifacts, "architectures", ["hash"]):
+    for table in artifacts.batches("architectures", ["hash"]):
         hashes = table["hash"].to_pylist()  # ascending, as nb101.rank proves
         digest.update("".join([f"{each}\n" for each in hashes]).encode())
         count += len(hashes)
@@ -107,7 +98,7 @@ def _space(artifacts: Artifacts, outcome: Outcome) -> None:
 
 def _rank(artifacts: Artifacts, outcome: Outcome) -> None:
     expected, last = 0, ""
-    for table in _batches(artifacts, "architectures", ["arch_id", "hash"]):
+    for table in artifacts.batches("architectures", ["arch_id", "hash"]):
         failures = []
         rows = zip(table["arch_id"].to_pylist(), table["hash"].to_pylist(), strict=True)
         for arch_id, text in rows:
@@ -120,7 +111,7 @@ def _rank(artifacts: Artifacts, outcome: Outcome) -> None:
 def _repeats(artifacts: Artifacts, outcome: Outcome) -> None:
     cells = artifacts.parquet("architectures").metadata.num_rows
     runs: dict[int, NDArray[np.int64]] = {}
-    for table in _batches(artifacts, "trials", ["arch_id", "num_epochs"]):
+    for table in artifacts.batches("trials", ["arch_id", "num_epochs"]):
         arch_ids, epochs = table["arch_id"].to_numpy(), table["num_epochs"].to_numpy()
         for schedule in np.unique(epochs).tolist():
             counted = np.bincount(arch_ids[epochs == schedule], minlength=cells)
@@ -137,19 +128,19 @@ def _repeats(artifacts: Artifacts, outcome: Outcome) -> None:
 def _params(artifacts: Artifacts, outcome: Outcome) -> None:
     cells = artifacts.parquet("architectures").metadata.num_rows
     formula = np.full(cells, -1, np.int64)
-    for table in _batches(artifacts, "architectures", ["arch_id", "adjacency", "operations"]):
+    for table in artifacts.batches("architectures", ["arch_id", "adjacency", "operations"]):
         formula[table["arch_id"].to_numpy()] = trainable_parameters(
             table["adjacency"].to_pylist(), table["operations"].to_pylist()
         )
     for name, key in (("costs", "arch_id"), ("trials", "trial_id")):
-        for table in _batches(artifacts, name, sorted({"arch_id", key, "params"})):
+        for table in artifacts.batches(name, sorted({"arch_id", key, "params"})):
             expected = formula[table["arch_id"].to_numpy()]
             _count(outcome, table, key, "params", table["params"].to_numpy() == expected)
 
 
 def _costs(artifacts: Artifacts, outcome: Outcome) -> None:
     cells = artifacts.parquet("architectures").metadata.num_rows
-    found = artifacts.parquet("costs").read()
+    found = artifacts.table("costs")
     ids = found["arch_id"].to_numpy()
     counted = np.bincount(ids, minlength=cells)
     for arch_id in np.flatnonzero(counted != 1)[: Outcome.MAX_EXAMPLES]:
@@ -162,27 +153,25 @@ def _costs(artifacts: Artifacts, outcome: Outcome) -> None:
 def _frames(artifacts: Artifacts, outcome: Outcome) -> None:
     """Compare where each record begins with where the one before ended."""
     names = ["source_pos", "trial_id", "source_offset", "source_bytes"]
-    with artifacts.parquet("trials") as file:
-        trials = file.read(names)
-    trials = trials.sort_by("source_pos")
+    trials = artifacts.table("trials", names).sort_by("source_pos")
     offset, size = (trials[name].to_numpy() for name in names[2:])
     ends = np.append(0, np.cumsum(size))
     _count(outcome, trials, "trial_id", "source_offset", offset == ends[:-1])
-    (whole,) = artifacts.parquet("sources").read(["bytes"])["bytes"].to_pylist()
+    (whole,) = artifacts.table("sources", ["bytes"])["bytes"].to_pylist()
     wrong = f"the trials end at byte {ends[-1]} of {whole}"
     outcome.count(1, [wrong] if ends[-1] != whole else [])
 
 
 def _accuracy_range(artifacts: Artifacts, outcome: Outcome) -> None:
     for name, key in (("trials", "trial_id"), ("curves", "trial_id")):
-        for table in _batches(artifacts, name, [key, *_ACCURACIES]):
+        for table in artifacts.batches(name, [key, *_ACCURACIES]):
             for column in _ACCURACIES:
                 values = table[column].to_numpy()
                 _count(outcome, table, key, column, (values >= 0) & (values <= 100))
 
 
 def _accuracy_grid(artifacts: Artifacts, outcome: Outcome) -> None:
-    for table in _batches(artifacts, "curves", ["trial_id", *_ACCURACIES]):
+    for table in artifacts.batches("curves", ["trial_id", *_ACCURACIES]):
         for column in _ACCURACIES:
             with np.errstate(over="ignore", invalid="ignore"):  # a damaged file may say 1e300
                 fractions = (table[column].to_numpy() / 100).astype(np.float32)
@@ -196,7 +185,7 @@ def _curves(artifacts: Artifacts, outcome: Outcome) -> None:
     """Compare every point with the one before; a curve may cross a row group's end."""
     columns = ["trial_id", "num_epochs", "epoch", "elapsed_train_time_s"]
     before: pa.Table | None = None
-    for group in _batches(artifacts, "curves", columns):
+    for group in artifacts.batches("curves", columns):
         table = group if before is None else pa.concat_tables([before, group])
         trial, schedule, epoch, elapsed = (table[name].to_numpy() for name in columns)
         begins = np.r_[True, trial[1:] != trial[:-1]]
@@ -213,7 +202,7 @@ def _curves(artifacts: Artifacts, outcome: Outcome) -> None:
 
 def _hashes(artifacts: Artifacts, outcome: Outcome) -> None:
     columns = ["hash", "adjacency", "operations", "num_vertices", "num_edges"]
-    for table in _batches(artifacts, "architectures", columns):
+    for table in artifacts.batches("architectures", columns):
         rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
         failures = [f"{row[0]}: {wrong}" for row in rows if (wrong := _wrong_cell(*row))]
         outcome.count(table.num_rows, failures)

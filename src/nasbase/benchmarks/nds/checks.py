@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -18,18 +18,11 @@ from nasbase.errors import SpaceError
 TOLERANCE = 1e-9
 
 
-def _pieces(artifacts: Artifacts, table: str, columns: list[str]) -> Iterator[pa.Table]:
-    """Some columns of a table, a row group at a time."""
-    file = artifacts.parquet(table)
-    for group in range(file.num_row_groups):
-        yield file.read_row_group(group, columns=columns)
-
-
 def _column(artifacts: Artifacts, name: str, missing: float) -> np.ndarray:
     """A whole column of ``trials``, by trial_id; it is short beside the curves."""
     pieces = [
         pc.fill_null(piece[name], missing).to_numpy()
-        for piece in _pieces(artifacts, "trials", [name])
+        for piece in artifacts.batches("trials", [name])
     ]
     return np.concatenate(pieces) if pieces else np.empty(0)
 
@@ -44,7 +37,7 @@ def _count(
 def _minimum(artifacts: Artifacts, outcome: Outcome) -> None:
     recorded = _column(artifacts, "min_test_err_pct", np.nan)
     lowest = np.full(len(recorded), np.inf)
-    for piece in _pieces(artifacts, "curves", ["trial_id", "test_err_pct"]):
+    for piece in artifacts.batches("curves", ["trial_id", "test_err_pct"]):
         errors = pc.fill_null(piece["test_err_pct"], np.inf).to_numpy()
         trial = piece["trial_id"].to_numpy()
         starts = np.flatnonzero(np.diff(trial, prepend=-1))
@@ -64,7 +57,7 @@ def _minimum(artifacts: Artifacts, outcome: Outcome) -> None:
 def _range(artifacts: Artifacts, outcome: Outcome) -> None:
     wanted = {"curves": ("train_err_pct", "test_err_pct"), "iterations": ("train_err_pct",)}
     for table, names in wanted.items():
-        for piece in _pieces(artifacts, table, ["trial_id", *names]):
+        for piece in artifacts.batches(table, ["trial_id", *names]):
             for name in names:
                 _range_of(piece, table, name, outcome)
 
@@ -78,7 +71,7 @@ def _range_of(piece: pa.Table, table: str, name: str, outcome: Outcome) -> None:
 
 def _complement(artifacts: Artifacts, outcome: Outcome) -> None:
     names = [f"{split}_{what}_pct" for split in ("train", "test") for what in ("err", "acc")]
-    for piece in _pieces(artifacts, "curves", ["trial_id", *names]):
+    for piece in artifacts.batches("curves", ["trial_id", *names]):
         for split in ("train", "test"):
             _complement_of(piece, split, outcome)
 
@@ -106,7 +99,7 @@ def _lengths(artifacts: Artifacts, outcome: Outcome) -> None:
 def _lengths_of(artifacts: Artifacts, name: str, outcome: Outcome) -> None:
     epochs = _column(artifacts, "num_epochs", 0).astype(np.int64)
     found = np.zeros(len(epochs), dtype=np.int64)
-    for piece in _pieces(artifacts, "curves", ["trial_id", name]):
+    for piece in artifacts.batches("curves", ["trial_id", name]):
         present = piece["trial_id"].filter(piece[name].is_valid()).to_numpy()
         found += np.bincount(present, minlength=len(epochs))
     wrong = np.flatnonzero(found != epochs)
@@ -120,7 +113,7 @@ def _lengths_of(artifacts: Artifacts, name: str, outcome: Outcome) -> None:
 
 def _specifications(artifacts: Artifacts, outcome: Outcome) -> None:
     columns = ["model_family", "model_spec", "cell_spec"]
-    for piece in _pieces(artifacts, "architectures", ["arch_id", *columns]):
+    for piece in artifacts.batches("architectures", ["arch_id", *columns]):
         failures = []
         for row in piece.to_pylist():
             arch_id = row.pop("arch_id")
@@ -135,10 +128,10 @@ def _specifications(artifacts: Artifacts, outcome: Outcome) -> None:
 
 
 def _formula(artifacts: Artifacts, outcome: Outcome) -> None:
-    costs = pa.concat_tables(_pieces(artifacts, "costs", ["arch_id", "dataset", "params", "macs"]))
+    costs = artifacts.table("costs", ["arch_id", "dataset", "params", "macs"])
     cifar = costs.filter(pc.equal(costs["dataset"], "cifar10"))
     columns = ["trial_id", "arch_id", "dataset", "params", "flops"]
-    for piece in _pieces(artifacts, "trials", columns):
+    for piece in artifacts.batches("trials", columns):
         here = piece.filter(pc.equal(piece["dataset"], "cifar10"))
         place = pc.index_in(here["arch_id"], value_set=cifar["arch_id"].combine_chunks())
         _formula_of(here, "params", cifar["params"].take(place), outcome)
@@ -157,8 +150,8 @@ def _formula_of(trials: pa.Table, name: str, computed: pa.ChunkedArray, outcome:
 
 
 def _costs(artifacts: Artifacts, outcome: Outcome) -> None:
-    found = pa.concat_tables(_pieces(artifacts, "costs", ["arch_id", "dataset", "params", "macs"]))
-    networks = artifacts.parquet("architectures").read()
+    found = artifacts.table("costs", ["arch_id", "dataset", "params", "macs"])
+    networks = artifacts.table("architectures")
     wanted = cost_table(networks).to_pylist()
     pairs = zip(found.to_pylist(), wanted, strict=False)
     bad = [f"costs: {mine}, not {right}" for mine, right in pairs if mine != right]
@@ -170,7 +163,7 @@ def _counts(artifacts: Artifacts, outcome: Outcome) -> None:
     if artifacts.partial or artifacts.synthetic:
         return  # other counts are what such a build is for
     found: Counter[str] = Counter()
-    for piece in _pieces(artifacts, "trials", ["source_file"]):
+    for piece in artifacts.batches("trials", ["source_file"]):
         for row in piece["source_file"].value_counts().to_pylist():
             found[row["values"].removesuffix(".json")] += row["counts"]
     wanted = {f"{stem}.json": ((stem,), number) for stem, number in COUNTS.items() if number}

@@ -40,7 +40,7 @@ class Numbers:
     def read(self, table: str, columns: list[str], **equal: Any) -> pa.Table:
         """Some columns of the rows of a table in which other columns have the given values."""
         filters = [(name, "==", value) for name, value in equal.items()] or None
-        path = self.artifacts.folder / f"{table}.parquet"
+        path = self.artifacts.path(table)
         return pq.read_table(path, columns=columns, filters=filters)
 
     def arch_id(self, architecture: int | str) -> int:
