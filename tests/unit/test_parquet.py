@@ -1,6 +1,7 @@
 import itertools
 import math
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -112,3 +113,25 @@ def test_the_file_explains_its_columns(tmp_path):
     described = {k: v for k, v in field.metadata.items() if not k.startswith(b"PARQUET")}
     assert described == {b"description": b"Value.", b"origin": b"released", b"unit": b"s"}
     assert pq.read_metadata(tmp_path / "t.parquet").row_group(0).column(1).compression == "ZSTD"
+
+
+def test_columns_whose_values_hardly_repeat_have_no_dictionary(tmp_path):
+    number = list(range(1000))
+    columns = {
+        "thing_id": number,
+        "value": [math.sin(i) for i in number],
+        "name": [f"{i % 3}" for i in number],
+        "flag": [i % 2 == 0 for i in number],
+    }
+    rows = pa.table(columns, schema=arrow_schema(TABLE))
+    path = tmp_path / "things.parquet"
+    write(path, [rows])
+    group = pq.read_metadata(path).row_group(0)
+    chunks = {c.path_in_schema: c.encodings for c in map(group.column, range(4))}
+    assert "BYTE_STREAM_SPLIT" in chunks["value"]
+    assert "DELTA_BINARY_PACKED" in chunks["thing_id"]
+    assert "RLE_DICTIONARY" in chunks["name"]
+    assert all("RLE_DICTIONARY" not in chunks[name] for name in ("value", "thing_id"))
+    assert pq.read_table(path).equals(rows)
+    found = duckdb.sql(f"SELECT sum(thing_id), max(value) FROM '{path}'").fetchall()
+    assert found == [(sum(number), max(columns["value"]))]

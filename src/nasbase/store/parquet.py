@@ -99,13 +99,22 @@ class TableWriter:
         self.content: TableContent | None = None
 
     def __enter__(self) -> Self:
+        self._path = self._staging.__enter__()
+        self._writer: pq.ParquetWriter | None = None
+        return self
+
+    def _open(self, first: pa.Table) -> pq.ParquetWriter:
+        """Begin the file; the first row group tells how each column is best encoded."""
         described = {"nasbase.table": self._table.meaning, **self._metadata}
-        self._writer = pq.ParquetWriter(
-            self._staging.__enter__(),
+        encodings = _encodings(first)
+        return pq.ParquetWriter(
+            self._path,
             self._schema.with_metadata(described),
             version="2.6",
             compression="zstd",
             compression_level=3,
+            use_dictionary=[name for name in self._schema.names if name not in encodings],
+            column_encoding=encodings or None,
             write_page_index=True,
             write_page_checksum=True,
             use_content_defined_chunking=True,
@@ -113,7 +122,6 @@ class TableWriter:
                 pq.SortingColumn(self._table.names.index(name)) for name in self._table.sort_key
             ],
         )
-        return self
 
     def write(self, rows: pa.Table) -> None:
         """Append rows; their columns must be those of the table, in any order."""
@@ -127,6 +135,7 @@ class TableWriter:
         pending = pa.concat_tables(self._pending)
         group, rest = pending.slice(0, count), pending.slice(count)
         self._pending, self._pending_rows = [rest], rest.num_rows
+        self._writer = self._writer or self._open(group)
         self._writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
         self._rows += group.num_rows
         self._undigested.append(group)
@@ -152,11 +161,36 @@ class TableWriter:
                 self._flush(max(self._pending_rows, 1))
             self._update_digest(final=True)
             self.content = TableContent(self._rows, self._digest.hexdigest())
-            self._writer.add_key_value_metadata(
-                {f"nasbase.{key}": str(value) for key, value in asdict(self.content).items()}
-            )
-        self._writer.close()
+            if self._writer is not None:
+                self._writer.add_key_value_metadata(
+                    {f"nasbase.{key}": str(value) for key, value in asdict(self.content).items()}
+                )
+        if self._writer is not None:
+            self._writer.close()
         self._staging.__exit__(kind, error, traceback)
+
+
+_ENCODINGS = {
+    "double": "BYTE_STREAM_SPLIT",
+    "int32": "DELTA_BINARY_PACKED",
+    "int64": "DELTA_BINARY_PACKED",
+    "string": "PLAIN",
+}
+"""Encodings of columns whose values hardly repeat, by their type."""
+
+
+def _encodings(rows: pa.Table) -> dict[str, str]:
+    """Encoding of each column for which a dictionary would be longer than the column itself.
+
+    Most columns repeat their values, accuracies too (multiples of 1/5000), and a dictionary makes
+    them small. Losses and measured times do not: byte by byte they take a third less.
+    """
+    return {
+        name: _ENCODINGS[str(column.type)]
+        for name, column in zip(rows.column_names, rows.columns, strict=True)
+        if str(column.type) in _ENCODINGS
+        and 2 * pc.count_distinct(column).as_py() > len(column) - column.null_count
+    }
 
 
 def open_parquet(path: str | Path) -> pq.ParquetFile:
