@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +21,10 @@ from nasbase.store.parquet import open_parquet
 from nasbase.tables.shards import shard_architectures, shard_trials, sort_key, subject
 
 ROW_GROUPS_PER_RUN = 32
-"""Row groups of a run: the finest range that assembly can read without its neighbours."""
+"""Row groups of a run; assembly holds one of each run."""
+
+RUN_BYTES = 32 << 20
+"""Batches are collected until they have so many bytes: fewer runs are faster to merge."""
 
 _DISTINCT_ROWS = 500_000
 """Rows of ``architectures`` that are collected before repeated ones are dropped."""
@@ -29,20 +33,30 @@ _DISTINCT_ROWS = 500_000
 def write_runs(benchmark: str, batches: Iterable[Batch], folder: Path) -> None:
     """Write the batches of one shard as sorted runs, and its distinct architectures."""
     architectures = DistinctArchitectures(benchmark)
-    for number, batch in enumerate(batches):
+    waiting: list[pa.Table] = []
+    runs = 0
+    for batch in batches:
         architectures.add(batch.architectures)
-        trials = batch.trials.cast(shard_trials(benchmark))
-        order = [(name, "ascending") for name in sort_key(benchmark)]
-        trials = trials.take(pc.sort_indices(trials, sort_keys=order))
-        text = [f.name for f in trials.schema if pa.types.is_string(f.type)]
-        pq.write_table(
-            trials,
-            folder / f"trials-{number:05d}.parquet",
-            compression="lz4",
-            use_dictionary=text,
-            row_group_size=max(64, -(-trials.num_rows // ROW_GROUPS_PER_RUN)),
-        )
+        waiting.append(batch.trials.cast(shard_trials(benchmark)))
+        if sum(table.nbytes for table in waiting) >= RUN_BYTES:
+            _write_run(benchmark, waiting, folder / f"trials-{runs:05d}.parquet")
+            waiting, runs = [], runs + 1
+    if waiting:
+        _write_run(benchmark, waiting, folder / f"trials-{runs:05d}.parquet")
     pq.write_table(architectures.table(), folder / "architectures.parquet", compression="lz4")
+
+
+def _write_run(benchmark: str, trials: list[pa.Table], path: Path) -> None:
+    order = [(name, "ascending") for name in sort_key(benchmark)]
+    rows = pa.concat_tables(trials)
+    rows = rows.take(pc.sort_indices(rows, sort_keys=order))
+    pq.write_table(
+        rows,
+        path,
+        compression="lz4",
+        use_dictionary=[f.name for f in rows.schema if pa.types.is_string(f.type)],
+        row_group_size=max(64, -(-rows.num_rows // ROW_GROUPS_PER_RUN)),
+    )
 
 
 class DistinctArchitectures:
@@ -107,46 +121,66 @@ class DistinctArchitectures:
         return equal
 
 
+class _Run:
+    """One run, read from its first row group to its last, each once."""
+
+    def __init__(self, path: Path, subject: str) -> None:
+        metadata = pq.read_metadata(path)
+        self._path = path
+        self._subject = subject
+        self._groups = metadata.num_row_groups
+        self._next = 0
+        self._rest: pa.Table | None = None
+        self.num_rows = metadata.num_rows
+        groups = map(metadata.row_group, range(self._groups))
+        self.num_values = sum(
+            group.column(i).num_values for group in groups for i in range(metadata.num_columns)
+        )
+
+    def read_to(self, high: object) -> list[pa.Table]:
+        """The rows up to and with architecture ``high`` that have not been read yet."""
+        tables = []
+        while self._fill():
+            rest = cast(pa.Table, self._rest)
+            inside = pc.sum(pc.less_equal(rest[self._subject], high)).as_py()  # rows are sorted
+            if inside:
+                tables.append(rest.slice(0, inside))
+            self._rest = rest.slice(inside) if inside < rest.num_rows else None
+            if self._rest is not None:
+                break
+        return tables
+
+    def _fill(self) -> bool:
+        """Whether there are rows left; the next row group is read when they are all taken."""
+        if self._rest is None and self._next < self._groups:
+            with open_parquet(self._path) as file:
+                self._rest = file.read_row_group(self._next)
+            self._next += 1
+        return self._rest is not None
+
+
 class Runs:
-    """The trials of all runs of a release, read range by range of architectures."""
+    """The trials of all runs of a release, merged range by range of architectures."""
 
     def __init__(self, benchmark: str, folders: Iterable[Path]) -> None:
         self._subject = subject(benchmark).name
         self._schema = shard_trials(benchmark)
         self._order = [(name, "ascending") for name in sort_key(benchmark)]
-        self._groups: list[tuple[Path, int, object, object]] = []
-        self.num_trials = 0
-        self.num_values = 0
-        for path in sorted(p for folder in folders for p in folder.glob("trials-*.parquet")):
-            self._index(path)
-
-    def _index(self, path: Path) -> None:
-        metadata = pq.read_metadata(path)
-        column = metadata.schema.names.index(self._subject)
-        self.num_trials += metadata.num_rows
-        for group in range(metadata.num_row_groups):
-            statistics = metadata.row_group(group).column(column).statistics
-            # A key longer than Parquet's limit for statistics has none: the group is always read.
-            known = statistics is not None and statistics.has_min_max
-            low, high = (statistics.min, statistics.max) if known else (None, None)
-            self._groups.append((path, group, low, high))
-            columns = map(metadata.row_group(group).column, range(metadata.num_columns))
-            self.num_values += sum(chunk.num_values for chunk in columns)
+        paths = sorted(p for folder in folders for p in folder.glob("trials-*.parquet"))
+        self._runs = [_Run(path, self._subject) for path in paths]
+        self.num_trials = sum(run.num_rows for run in self._runs)
+        self.num_values = sum(run.num_values for run in self._runs)
 
     def read(self, low: object, high: object) -> pa.Table:
-        """Trials of the architectures from ``low`` to ``high`` (inclusive), sorted by their key."""
-        wanted: dict[Path, list[int]] = {}
-        for path, group, first, last in self._groups:
-            if first is None or (first <= high and last >= low):  # type: ignore[operator]
-                wanted.setdefault(path, []).append(group)
-        tables = [self._schema.empty_table()]
-        for path, groups in wanted.items():
-            with open_parquet(path) as file:
-                rows = file.read_row_groups(groups)
-            key = rows[self._subject]
-            inside = pc.and_(pc.greater_equal(key, low), pc.less_equal(key, high))
-            tables.append(rows.filter(inside).cast(self._schema))
-        rows = pa.concat_tables(tables)
+        """Trials of the architectures from ``low`` to ``high`` (inclusive), sorted by their key.
+
+        Ranges are read in ascending order; what lies between two of them is skipped.
+        """
+        tables = [table for run in self._runs for table in run.read_to(high)]
+        rows = pa.concat_tables(
+            [self._schema.empty_table(), *(t.cast(self._schema) for t in tables)]
+        )
+        rows = rows.filter(pc.greater_equal(rows[self._subject], low))
         return rows.take(pc.sort_indices(rows, sort_keys=self._order)).combine_chunks()
 
 
