@@ -150,10 +150,11 @@ class _Assembly:
         if runs.num_trials != wanted:
             raise _incomplete(self.raw, "trials", wanted, runs.num_trials)
         keys = architectures[subject(self.room.name).name].combine_chunks()
-        for low, high in ranges(keys, runs.num_values, RANGE_VALUES):
-            shard_rows = runs.read(low, high)
+        for part in ranges(keys, runs.num_values, RANGE_VALUES):
+            here = keys[part]
+            shard_rows = runs.read(here[0].as_py(), here[-1].as_py())
             if shard_rows.num_rows:
-                self._range(architectures, keys, shard_rows)
+                self._range(architectures[part], here, shard_rows)
         if self.trials != runs.num_trials:
             raise RawDataError(
                 "Some trials belong to an architecture that the release does not describe.",
@@ -165,7 +166,7 @@ class _Assembly:
 
     def _range(self, architectures: pa.Table, keys: pa.Array, rows: pa.Table) -> None:
         """Write what follows from the trials of one range of architectures."""
-        rows = self._with_ids(keys, rows)
+        rows = self._with_ids(architectures["arch_id"], keys, rows)
         self.trials += rows.num_rows
         trials = finals(self.room.name, rows)
         means = mean_rows(self.room.name, trials)
@@ -174,19 +175,17 @@ class _Assembly:
         self.writers["means"].write(means)
         if "iterations" in self.tables:
             self.writers["iterations"].write(iteration_rows(rows))
-        here = pc.is_in(architectures["arch_id"], value_set=pc.unique(trials["arch_id"]))
-        self.notes += self.room.annotate(architectures.filter(here), trials)
+        self.notes += self.room.annotate(architectures, trials)
         self.notes += nan_notes(self.tables["trials"], trials)
         self.notes += nan_notes(self.tables["means"], means)
         if self.room.name == "nb101":  # the one benchmark whose curves SQLite keeps as columns
             self.notes += nan_notes(self.tables["curves"], curve_rows(self.room.name, rows))
 
-    def _with_ids(self, keys: pa.Array, rows: pa.Table) -> pa.Table:
+    def _with_ids(self, ids: pa.ChunkedArray, keys: pa.Array, rows: pa.Table) -> pa.Table:
         """Add arch_id, config_id, trial_id and run to sorted shard rows."""
         name = subject(self.room.name).name
         if self.room.name in RANKED:
-            ids = pc.index_in(rows[name], value_set=keys).combine_chunks()
-            rows = rows.append_column("arch_id", ids)
+            rows = rows.append_column("arch_id", ids.take(pc.index_in(rows[name], value_set=keys)))
         group = [name, "dataset", "num_epochs"]
         if "configurations" in self.tables:
             group += [column.name for column in CONFIGURATION_COLUMNS]

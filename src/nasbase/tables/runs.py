@@ -184,7 +184,7 @@ class Runs:
         return rows.take(pc.sort_indices(rows, sort_keys=self._order)).combine_chunks()
 
 
-def ranges(keys: pa.Array, num_values: int, target: int) -> Iterator[tuple]:
+def ranges(keys: pa.Array, num_values: int, target: int) -> Iterator[slice]:
     """Cut sorted architecture keys into ranges whose trials hold about ``target`` values.
 
     The cut depends on the release alone, not on how it was sharded.
@@ -194,5 +194,4 @@ def ranges(keys: pa.Array, num_values: int, target: int) -> Iterator[tuple]:
     pieces = max(1, -(-num_values // target))
     step = max(1, -(-len(keys) // pieces))
     for start in range(0, len(keys), step):
-        last = min(start + step, len(keys)) - 1
-        yield keys[start].as_py(), keys[last].as_py()
+        yield slice(start, min(start + step, len(keys)))
