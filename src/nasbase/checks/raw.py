@@ -78,7 +78,9 @@ class _Located:
         self._version = read_build(artifacts.folder).version
         names = set(tables(artifacts.benchmark)["trials"].names)
         columns = ["trial_id", "arch_id", *(name for name in _PLACE if name in names)]
-        self._rows = _in_file_order(artifacts.table("trials", columns))
+        # Of millions of trials: the names of files and groups are kept once.
+        pieces = [_encoded(rows) for rows in artifacts.batches("trials", columns)]
+        self._rows = _in_file_order(pa.concat_tables(pieces).unify_dictionaries())
         self.files = {*pc.unique(self._rows["source_file"]).to_pylist()}
         self._left_out = self._rows.slice(0, 0)
         self._open: dict[tuple[str, str | None, int], int] = {}
@@ -120,10 +122,28 @@ class _Located:
         return self._open
 
 
+def _encoded(rows: pa.Table) -> pa.Table:
+    """The same rows, texts as dictionaries."""
+    columns = [c.dictionary_encode() if pa.types.is_string(c.type) else c for c in rows.columns]
+    return pa.table(columns, names=rows.column_names)
+
+
 def _in_file_order(rows: pa.Table) -> pa.Table:
-    names = [n for n in ("source_file", "source_offset", "source_group", "source_pos")
-             if n in rows.column_names]  # fmt: skip
-    return rows.take(pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in names]))
+    names = ("source_file", "source_offset", "source_group", "source_pos")
+    keys = [_rank(rows[name]) for name in names if name in rows.column_names]
+    return rows.take(pa.array(np.lexsort(keys[::-1]).astype(np.int32)))
+
+
+def _rank(column: pa.ChunkedArray) -> np.ndarray:
+    """Numbers that are ordered as the values of a column are; NULL is the last."""
+    if not pa.types.is_dictionary(column.type):
+        return np.asarray(pc.fill_null(column, np.iinfo(column.type.to_pandas_dtype()).max))
+    codes = column.combine_chunks()
+    texts = codes.dictionary
+    place = np.empty(len(texts) + 1, np.int32)
+    place[np.asarray(pc.array_sort_indices(texts))] = np.arange(len(texts))
+    place[-1] = len(texts)
+    return place[np.asarray(pc.fill_null(codes.indices, len(texts)))]
 
 
 # ---------------------------------------------------------------------------------------------

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import mmap
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nasbase.benchmarks.reread import Place, Reread
 
@@ -18,15 +17,22 @@ _SERIES = ("elapsed_train_time_s", "train_acc_pct", "valid_acc_pct", "test_acc_p
 
 def reread(path: Path, name: str, places: Iterable[Place]) -> Iterator[Reread]:
     """The records at ``places`` (ascending positions) of a TFRecord file."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with path.open("rb") as file:
         offset = position = 0
         for place in places:
             while position < place.position:
-                offset += struct.unpack_from("<Q", data, offset)[0] + 16
+                offset += _length(file) + 16
+                file.seek(offset)
                 position += 1
-            (length,) = struct.unpack_from("<Q", data, offset)
-            here = Place(name, None, position, offset, length + 16)
-            yield _trial(here, data[offset + 12 : offset + 12 + length])
+            length = _length(file)
+            file.seek(offset + 12)
+            payload = file.read(length)
+            file.seek(offset)
+            yield _trial(Place(name, None, position, offset, length + 16), payload)
+
+
+def _length(file: BinaryIO) -> int:
+    return struct.unpack("<Q", file.read(8))[0]
 
 
 def _trial(place: Place, payload: bytes) -> Reread:
