@@ -20,6 +20,7 @@ from nasbase.benchmarks.nds import records
 from nasbase.benchmarks.nds.files import STEMS
 from nasbase.benchmarks.room import RawFile, RawRelease
 from nasbase.checks.check import Artifacts
+from nasbase.checks.generic import generic_checks
 from nasbase.errors import IncompleteReleaseError, NasbaseError, RawDataError
 from nasbase.tables.assemble import assemble
 from nasbase.tables.runs import write_runs
@@ -635,9 +636,13 @@ def test_errors_out_of_range_are_found(tmp_path):
         job(train_it_top1=[1, 100.5]),
         job(train_ep_top1=[math.nan, 0, 100]),
     ]
-    failed = failing(tmp_path, wrong)
-    assert list(failed) == ["nds.error_range"]
-    assert failed["nds.error_range"]["failed"] == 2
+    artifacts = build(tmp_path, {"ResNet": wrong})
+    found = next(c for c in generic_checks("nds") if c.id == "all.ranges").report(artifacts)
+    assert sorted(found["examples"]) == [
+        "curves 0: train_acc_pct 100.5",
+        "curves 0: train_err_pct -0.5",
+        "iterations 1: train_err_pct 100.5",
+    ]
 
 
 def test_short_curves_are_a_warning(tmp_path):

@@ -53,7 +53,7 @@ def nb101_one_ulp_in_trials(copy: Copy) -> None:
     NAME,
     "curves",
     "The sign bit of an accuracy is flipped.",
-    {"nb101.accuracy-range": "trial_id 9: train_acc_pct -", "all.ranges": "curves 9"},
+    {"all.ranges": "curves 9: train_acc_pct -"},
 )
 def nb101_sign_bit(copy: Copy) -> None:
     copy.put("curves", "train_acc_pct", lambda r: -r["train_acc_pct"], trial_id=9, epoch=54)
@@ -174,7 +174,6 @@ def nb101_number_to_null(copy: Copy) -> None:
     "An accuracy becomes NaN.",
     {
         "all.nan_notes": 'curves {{"trial_id": 8, "epoch": 0}} train_acc_pct',
-        "nb101.accuracy-range": "trial_id 8",
         "all.raw": "trial 8",
     },
 )

@@ -80,10 +80,20 @@ def nds_minimum(copy: Copy) -> None:
     NAME,
     "curves",
     "An error is above 100 percent.",
-    {"nds.error_range": "curves, trial 12: train_err_pct 101", "all.ranges": "curves 12"},
+    {"all.ranges": "curves 12: train_err_pct 101"},
 )
 def nds_range(copy: Copy) -> None:
     copy.put("curves", "train_err_pct", 101.0, trial_id=12, epoch=1)
+
+
+@defect(
+    NAME,
+    "iterations",
+    "An error of an iteration is negative.",
+    {"all.ranges": "iterations 12: train_err_pct -0.5"},
+)
+def nds_iteration_range(copy: Copy) -> None:
+    copy.put("iterations", "train_err_pct", -0.5, trial_id=12, sample=0)
 
 
 @defect(

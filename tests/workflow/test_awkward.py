@@ -271,7 +271,7 @@ def hash_of_another_cell(folder, rng):
     return nb101_of(folder, [payload[:2] + b"0123456789abcdef" * 2 + payload[34:]])
 
 
-@case("nb101", "validate", "nb101.accuracy-range", "150.0")
+@case("nb101", "validate", "all.ranges", "150.0")
 def accuracy_above_one(folder, rng):
     cell = releases.nb101_cell(rng)
     points = [[108 * share, 900 * share, 0.5, 1.5, 0.5] for share in (0.0, 0.5, 1.0)]

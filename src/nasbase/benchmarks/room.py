@@ -112,6 +112,8 @@ class Room(abc.ABC):
     disk_factor
         Bytes of free disk that a build needs, as a multiple of the raw bytes (shards, tables and
         all forms together; measured).
+    run_order
+        Columns of ``trials`` that number the runs of one training; see `rank_runs`.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Room(abc.ABC):
     space_size: int | None = None
     max_shards: int | None = None
     disk_factor: float = 4.0
+    run_order: tuple[str, ...] = ("seed",)
 
     # ------------------------------------------------------------------ raw -> tables
 
@@ -198,6 +201,10 @@ class Room(abc.ABC):
     @abc.abstractmethod
     def checks(self) -> Sequence[Check]:
         """The checks of this benchmark, run on the built artifacts."""
+
+    def rank_runs(self, order: pa.Table) -> pa.Table:
+        """The columns `run_order` of some trials, as values that ascend with the run."""
+        return order
 
     # ------------------------------------------------------------------ architectures
 

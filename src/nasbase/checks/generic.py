@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nasbase.benchmarks.nds.files import STEMS
+from nasbase.benchmarks import room_of
 from nasbase.checks.check import Artifacts, Check, Outcome
 from nasbase.store.curves import whole_trials
 from nasbase.store.parquet import compute_content, content_of, open_parquet
@@ -39,6 +39,11 @@ def generic_checks(benchmark: str) -> list[Check]:
         ),
         Check("all.finals", "trials holds the last point of every curve.", _finals),
         Check(
+            "all.ranges",
+            "Percentages lie in 0 to 100, times, losses and sizes are not negative.",
+            _ranges,
+        ),
+        Check(
             "all.nan_notes",
             "Every NaN that SQLite cannot hold has a note, and nothing else has one.",
             _nan_notes,
@@ -47,9 +52,6 @@ def generic_checks(benchmark: str) -> list[Check]:
     for table in tables(benchmark).values():
         claim = f"The key of {table.name} is unique and its rows are sorted."
         found.append(Check(f"all.key.{table.name}", claim, partial(_key, table=table)))
-    ranges = [column for column in tables(benchmark)["trials"].columns if _range(column)]
-    claim = "Percentages lie in 0 to 100, times, losses and sizes are not negative."
-    found.append(Check("all.ranges", claim, partial(_ranges, columns=ranges)))
     return found
 
 
@@ -122,8 +124,8 @@ def _runs(artifacts: Artifacts, outcome: Outcome) -> None:
     """Look at each trial and the one before: the next run of the same training, or a later one."""
     subject = "config_id" if artifacts.benchmark == "nds" else "arch_id"
     training = [subject, "dataset", "num_epochs"]
-    order = _record_order(artifacts.benchmark)
-    trials = artifacts.table("trials", ["trial_id", *training, "run", *order])
+    room = room_of(artifacts.benchmark)
+    trials = artifacts.table("trials", ["trial_id", *training, "run", *room.run_order])
     later = _increasing(trials.select(training))
     equal = np.append(False, ~later[1:])
     for name in training:
@@ -132,28 +134,11 @@ def _runs(artifacts: Artifacts, outcome: Outcome) -> None:
         equal[1:] &= np.asarray(same)
     run = trials["run"].to_numpy()
     good = np.where(equal, np.append(0, np.diff(run)) == 1, later & (run == 0))
-    good &= ~equal | _increasing(_ranked(trials.select(order)))
+    good &= ~equal | _increasing(room.rank_runs(trials.select(list(room.run_order))))
     good &= trials["trial_id"].to_numpy() == np.arange(trials.num_rows)
     bad = np.flatnonzero(~good)
     shown = trials.take(pa.array(bad[:5])).to_pylist()
     outcome.count(trials.num_rows, [f"trial {r['trial_id']}: {r}" for r in shown], len(bad))
-
-
-def _record_order(benchmark: str) -> list[str]:
-    """Columns that order the runs of one training."""
-    if benchmark == "nds":
-        return ["source_file", "source_group", "source_pos"]
-    return ["source_pos"] if benchmark == "nb101" else ["seed"]
-
-
-def _ranked(rows: pa.Table) -> pa.Table:
-    """Names of files and groups as NNI's converter orders them: nds."""
-    if "source_file" not in rows.column_names:
-        return rows
-    files = pa.array([f"{stem}.json" for stem in STEMS])
-    group = pc.fill_null(pc.index_in(rows["source_group"], value_set=pa.array(["top", "mid"])), 0)
-    ranks = {"file": pc.index_in(rows["source_file"], value_set=files), "group": group}
-    return pa.table({**ranks, "pos": rows["source_pos"]})
 
 
 def _positions(artifacts: Artifacts, outcome: Outcome) -> None:
@@ -257,21 +242,24 @@ def _range(column: Column) -> tuple[float, float] | None:
     return None
 
 
-def _ranges(artifacts: Artifacts, outcome: Outcome, *, columns: Sequence[Column]) -> None:
-    for table in ("trials", "curves"):
-        names = set(tables(artifacts.benchmark)[table].names)
-        here = [column for column in columns if column.name in names]
-        for batch in artifacts.batches(table, ["trial_id", *(column.name for column in here)]):
-            for column in here:
-                _count_outside(batch, column, table, outcome)
+def _ranges(artifacts: Artifacts, outcome: Outcome) -> None:
+    known = tables(artifacts.benchmark)
+    for table in [name for name in ("trials", "curves", "iterations") if name in known]:
+        limits = {column.name: _range(column) for column in known[table].columns}
+        limited = {name: limit for name, limit in limits.items() if limit is not None}
+        for batch in artifacts.batches(table, ["trial_id", *limited]):
+            for name, limit in limited.items():
+                _count_outside(batch, name, limit, table, outcome)
 
 
-def _count_outside(batch: pa.Table, column: Column, table: str, outcome: Outcome) -> None:
-    low, high = _range(column) or (-np.inf, np.inf)
-    values = batch[column.name]
+def _count_outside(
+    batch: pa.Table, name: str, limit: tuple[float, float], table: str, outcome: Outcome
+) -> None:
+    low, high = limit
+    values = batch[name]
     # Comparisons with NaN are false: a released NaN is a note, not a failure.
     outside = pc.or_(pc.less(values, low), pc.greater(values, high))
     bad = np.flatnonzero(np.asarray(pc.fill_null(outside, False)))
-    ids = batch["trial_id"].take(pa.array(bad[:5])).to_pylist()
-    present = batch.num_rows - values.null_count
-    outcome.count(present, [f"{table} {i}: {column.name}" for i in ids], failed=len(bad))
+    shown = batch.select(["trial_id", name]).take(pa.array(bad[:5])).to_pylist()
+    examples = [f"{table} {row['trial_id']}: {name} {row[name]}" for row in shown]
+    outcome.count(batch.num_rows - values.null_count, examples, failed=len(bad))

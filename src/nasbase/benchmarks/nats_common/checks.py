@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nasbase.benchmarks.nats_common.datasets import DATASETS, IMAGES
+from nasbase.benchmarks.nats_common.datasets import DATASETS, FULL_SEEDS, IMAGES, SHORT_SEED
 from nasbase.benchmarks.nats_common.derived import SIZES, exact_sizes, wrong_sizes
 from nasbase.checks.check import Artifacts, Check, Outcome
+from nasbase.tables.catalogue import SPLITS
 
 if TYPE_CHECKING:
     from nasbase.benchmarks.nats_common.room import TableRoom
 
-SEEDS = (111, 777, 888, 999)
 GRID_TOLERANCE = 1e-5
 """Images by which an accuracy may miss a whole number of right answers (rounding of averages)."""
 
@@ -173,7 +173,8 @@ def _noted_sizes(artifacts: Artifacts) -> dict[tuple[str, str], float]:
 
 
 def _known(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
-    known = {"seed": SEEDS, "num_epochs": room.schedules, "dataset": DATASETS}
+    seeds = (SHORT_SEED, *FULL_SEEDS)
+    known = {"seed": seeds, "num_epochs": room.schedules, "dataset": DATASETS}
     for batch in artifacts.batches("trials", ("trial_id", *known)):
         for column, values in known.items():
             allowed = pa.array(values, type=batch.schema.field(column).type)
@@ -189,12 +190,14 @@ def _known(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
 # curves
 
 
-def _grid(_room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
+def _grid(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
     columns = {
-        f"{split.replace('-', '_')}_acc_pct": {
-            name: images[split] for name, images in IMAGES.items() if split in images
+        f"{split}_acc_pct": {
+            name: images[upstream]
+            for name, images in IMAGES.items()
+            if (upstream := split.replace("_", "-")) in images
         }
-        for split in ("train", "x-valid", "x-test", "ori-test")
+        for split in SPLITS[room.name]
     }
     for batch in artifacts.batches("curves", ("trial_id", "epoch", "dataset", *columns)):
         for column, images in columns.items():

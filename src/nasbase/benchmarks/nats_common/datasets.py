@@ -24,6 +24,9 @@ EPOCHS = {"01": 1, "12": 12, "90": 90, "200": 200, "less": 12, "full": 200}
 """Length of each training schedule, by the name under which a record stands in its member
 (NATS-Bench) or in its architecture (NAS-Bench-201: ``less`` and ``full``)."""
 
+SHORT_SEED, FULL_SEEDS = 111, (777, 888, 999)
+"""Seeds of upstream: of the 12-epoch trainings of the topology space, and of all others."""
+
 SIZE_GENOTYPE = (
     "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|"
     "+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow.compute as pc
 
-from nasbase.benchmarks.nats_common.datasets import DATASETS, IMAGES
+from nasbase.benchmarks.nats_common.datasets import DATASETS, FULL_SEEDS, IMAGES, SHORT_SEED
 from nasbase.checks.check import Artifacts, Check, Outcome
+from nasbase.tables.catalogue import SPLITS
 
 if TYPE_CHECKING:
     from nasbase.benchmarks.nats_common.room import TableRoom
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
 CLASSES = 6466
 """Cells of the topology space that compute different functions (NAS-Bench-201, section 2.1)."""
 
-_FULL_SEEDS = frozenset((777, 888, 999))
-_SHORT_SEEDS = {**{dataset: {111} for dataset in DATASETS}, "cifar10-valid": {111, 777}}
+_ALL, _FIRST = {*FULL_SEEDS}, {FULL_SEEDS[0]}
 
-SIZE_SEEDS: Mapping[int, set[int]] = {1: {777}, 12: {777, 888, 999}, 90: {777}}
+SIZE_SEEDS: Mapping[int, set[int]] = {1: _FIRST, 12: _ALL, 90: _FIRST}
 """Size space: schedule -> seeds of every architecture on every data set."""
 
 LAST_ONLY = {
@@ -83,8 +83,8 @@ def _classes(artifacts: Artifacts, outcome: Outcome) -> None:
 
 def _topology_seeds(schedule: int, dataset: str, seeds: set[int]) -> bool:
     if schedule == 12:
-        return seeds == _SHORT_SEEDS[dataset]
-    return seeds <= _FULL_SEEDS
+        return seeds == {SHORT_SEED} | (_FIRST if dataset == "cifar10-valid" else set())
+    return seeds <= _ALL
 
 
 def _size_seeds(schedule: int, _dataset: str, seeds: set[int]) -> bool:
@@ -120,7 +120,7 @@ def _seeds(
 def _presence(
     artifacts: Artifacts, outcome: Outcome, *, last_only: Mapping[str, Sequence[str]]
 ) -> None:
-    finals = [f"{split}_acc_pct" for split in _SPLITS]
+    finals = [f"{split}_acc_pct" for split in SPLITS[artifacts.benchmark]]
     trials = artifacts.table("trials", ["trial_id", "num_epochs", "dataset", *finals])
     trial = trials["trial_id"].to_numpy()
     most = int(trial.max(initial=-1)) + 1
@@ -135,7 +135,7 @@ def _presence(
     epochs = trials["num_epochs"].to_numpy()
     for dataset in DATASETS:
         mine = np.asarray(pc.equal(trials["dataset"], dataset))
-        for split, name in zip(_SPLITS, finals, strict=True):
+        for split, name in zip(SPLITS[artifacts.benchmark], finals, strict=True):
             wanted = np.where(mine, epochs, 0)
             if split.replace("_", "-") not in IMAGES[dataset]:
                 wanted[:] = 0
@@ -154,11 +154,8 @@ def _presence(
             )
 
 
-_SPLITS = ("train", "x_valid", "x_test", "ori_test")
-
-
 def _losses(artifacts: Artifacts, outcome: Outcome) -> None:
-    names = [f"{split}_loss" for split in _SPLITS]
+    names = [f"{split}_loss" for split in SPLITS[artifacts.benchmark]]
     for batch in artifacts.batches("curves", ["trial_id", "epoch", *names]):
         for name in names:
             infinite = pc.fill_null(pc.is_inf(batch[name]), False)
@@ -173,7 +170,7 @@ def _losses(artifacts: Artifacts, outcome: Outcome) -> None:
 
 
 def _equal_times(artifacts: Artifacts, outcome: Outcome) -> None:
-    names = [f"{split}_time_s" for split in _SPLITS]
+    names = [f"{split}_time_s" for split in SPLITS[artifacts.benchmark]]
     trials = artifacts.table("trials", ["arch_id", "dataset", *names])
     wanted = [(name, how) for name in names for how in ("min", "max", "count")]
     groups = trials.group_by(["arch_id", "dataset"], use_threads=False).aggregate(wanted)
@@ -190,7 +187,7 @@ def _equal_times(artifacts: Artifacts, outcome: Outcome) -> None:
 
 
 def _scaled_times(artifacts: Artifacts, outcome: Outcome) -> None:
-    names = [f"{split}_time_s" for split in _SPLITS]
+    names = [f"{split}_time_s" for split in SPLITS[artifacts.benchmark]]
     trials = artifacts.table("trials", ["trial_id", "arch_id", "dataset", *names])
     if not trials.num_rows:
         return
@@ -205,7 +202,7 @@ def _scaled_times(artifacts: Artifacts, outcome: Outcome) -> None:
     )
     for dataset in DATASETS:
         mine = np.asarray(pc.equal(trials["dataset"], dataset))
-        for split, name in zip(_SPLITS, names, strict=True):
+        for split, name in zip(SPLITS[artifacts.benchmark], names, strict=True):
             count = IMAGES[dataset].get(split.replace("_", "-"))
             known = mine & ~np.isnan(times[name])
             if count is None or not known.any():

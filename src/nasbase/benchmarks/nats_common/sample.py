@@ -21,13 +21,14 @@ from nasbase.benchmarks.nats_common.datasets import (
     CLASSES,
     DATASETS,
     EPOCHS,
+    FULL_SEEDS,
     IMAGES,
+    SHORT_SEED,
     architecture_config,
     eval_sets,
 )
 
-FULL_SEEDS = (777, 888, 999)
-_SEED_TEXTS = {seed: f"{seed:04d}" for seed in (111, *FULL_SEEDS)}
+_SEED_TEXTS = {seed: f"{seed:04d}" for seed in (SHORT_SEED, *FULL_SEEDS)}
 TWO_SEEDS_INDEX, THREE_SEEDS_INDEX = 347, 11
 """Architectures whose number of runs is the same in every sample: tests rely on them."""
 WRONG_SIZE_INDEX, DIVERGED_INDEX = 12, 1224
@@ -97,7 +98,7 @@ def full_seeds(index: int, rng: np.random.Generator) -> tuple[int, ...]:
 
 def _trials(benchmark: str, index: int, hp: str, rng: np.random.Generator) -> list[tuple[str, int]]:
     if benchmark != "nats_sss" and EPOCHS[hp] == 12:
-        return [(DATASETS[0], 777), *((dataset, 111) for dataset in DATASETS)]
+        return [(DATASETS[0], FULL_SEEDS[0]), *((dataset, SHORT_SEED) for dataset in DATASETS)]
     if benchmark == "nats_sss":
         seeds: Sequence[int] = FULL_SEEDS if hp == "12" else FULL_SEEDS[:1]
     else:
@@ -160,7 +161,7 @@ def _result(
 
 def _diverges(network: _Network, seed: int, hp: str, rng: np.random.Generator) -> bool:
     draw = rng.random() < 0.002
-    return draw or (network.index == DIVERGED_INDEX and seed == 777 and EPOCHS[hp] >= 90)
+    return draw or (network.index == DIVERGED_INDEX and seed == FULL_SEEDS[0] and EPOCHS[hp] >= 90)
 
 
 class _Curves:

@@ -60,11 +60,6 @@ def checks() -> Sequence[Check]:
             _frames,
         ),
         Check(
-            "nb101.accuracy-range",
-            "Accuracies lie between 0 and 100 percent.",
-            _accuracy_range,
-        ),
-        Check(
             "nb101.accuracy-grid",
             "Accuracies are k of 9984 images in float32, at most one unit in the last place off.",
             _accuracy_grid,
@@ -160,14 +155,6 @@ def _frames(artifacts: Artifacts, outcome: Outcome) -> None:
     (whole,) = artifacts.table("sources", ["bytes"])["bytes"].to_pylist()
     wrong = f"the trials end at byte {ends[-1]} of {whole}"
     outcome.count(1, [wrong] if ends[-1] != whole else [])
-
-
-def _accuracy_range(artifacts: Artifacts, outcome: Outcome) -> None:
-    for name, key in (("trials", "trial_id"), ("curves", "trial_id")):
-        for table in artifacts.batches(name, [key, *_ACCURACIES]):
-            for column in _ACCURACIES:
-                values = table[column].to_numpy()
-                _count(outcome, table, key, column, (values >= 0) & (values <= 100))
 
 
 def _accuracy_grid(artifacts: Artifacts, outcome: Outcome) -> None:

@@ -24,6 +24,7 @@ class NB101(Room):
     datasets = ("cifar10",)
     space_size = space.SPACE_SIZE
     disk_factor = 5.5  # with NNI's database; measured on a sample
+    run_order = ("source_pos",)  # no seeds are recorded
 
     def plan(self, raw: RawRelease, shards: int) -> Plan:
         """Byte ranges of the file, cut at records; counts from the beginnings of the rows."""

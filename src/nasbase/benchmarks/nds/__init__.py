@@ -24,6 +24,7 @@ class NdsRoom(Room):
     space_size = None  # only a sample of each space was trained
     max_shards = 34  # whole files
     disk_factor = 35.0  # of the compressed archive; measured on a sample
+    run_order = ("source_file", "source_group", "source_pos")
 
     def plan(self, raw: RawRelease, shards: int) -> Plan:
         """Share out the 34 files over the shards."""
@@ -74,6 +75,12 @@ class NdsRoom(Room):
         from nasbase.benchmarks.nds.checks import CHECKS
 
         return CHECKS
+
+    def rank_runs(self, order: pa.Table) -> pa.Table:
+        """Files and groups in the order in which NNI's converter reads them."""
+        from nasbase.benchmarks.nds.checks import rank_runs
+
+        return rank_runs(order)
 
     def encode(self, architecture: Any) -> str:
         """Canonical JSON of a net, a job, NNI's specification or their text."""
