@@ -17,6 +17,7 @@ import pytest
 import nasbase
 from nasbase.cli import main
 from nasbase.store.install import write_catalog
+from nasbase.tables.derive import column_rows
 
 # The steps of a build stand beside the tests of the workflow.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
@@ -167,6 +168,31 @@ def test_verify_can_run_the_checks_again(run):
     assert status == 0
     assert "check all.sqlite.blobs" in answer["what"]
     assert set(answer["verdict"]) == {"ok"}
+
+
+def test_a_build_of_another_version_may_be_worded_otherwise(run, home, tmp_path, monkeypatch):
+    installed = tmp_path / "results" / "nb101" / "sample"
+    shutil.copytree(home / "nb101" / "sample", installed)
+
+    def reworded(described):
+        return [{**row, "meaning": f"{row['meaning']} So it is."} for row in column_rows(described)]
+
+    def verified(made_by):
+        path = installed / "manifest.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"nasbase": made_by}))
+        status, out, _ = run("verify", "nb101", "--checks", at=tmp_path / "results")
+        (line,) = [line for line in out.splitlines() if "check all.columns" in line]
+        return status, out, line
+
+    monkeypatch.setattr("nasbase.checks.described.column_rows", reworded)
+    status, out, line = verified("0.0.9")
+    assert status == 0
+    assert "warning: described by another version of nasbase, 0.0.9" in line
+    assert "0 differ, 1 warnings." in out
+    status, out, line = verified(nasbase.__version__)
+    assert status == 3
+    assert "failed: " in line
+    assert "1 differ, 0 warnings." in out
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".jsonl"])

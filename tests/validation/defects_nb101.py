@@ -781,6 +781,18 @@ def column_note_lost(copy: Copy) -> None:
     copy.edit("notes", fewer)
 
 
+@defect(NAME, "notes", "A note says something else.", {"all.notes": "another story"})
+def note_reworded(copy: Copy) -> None:
+    copy.put("notes", "sentence", "This is another story.", code="no-better-than-chance")
+
+
+@defect(
+    NAME, "notes", "A note on a whole column says something else.", {"all.facts": "another story"}
+)
+def column_note_reworded(copy: Copy) -> None:
+    copy.put("notes", "sentence", "This is another story.", code="zero-learning-rate-step")
+
+
 @defect(NAME, "splits", "The images of a split are miscounted.", {"all.facts": "'images': 40000"})
 def split_count(copy: Copy) -> None:
     copy.put("splits", "images", 50_000, split="train")
@@ -821,6 +833,16 @@ def source_digest(copy: Copy) -> None:
 )
 def column_unit(copy: Copy) -> None:
     copy.put("columns", "unit", "ms", table="trials", column="total_time_s")
+
+
+@defect(
+    NAME,
+    "columns",
+    "The catalogue inside the build gives a column another meaning.",
+    {"all.columns": "another story"},
+)
+def column_meaning(copy: Copy) -> None:
+    copy.put("columns", "meaning", "This is another story.", table="trials", column="total_time_s")
 
 
 @defect(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -99,6 +100,34 @@ def test_a_part_is_not_a_whole_release(good, tmp_path, benchmark, checks):
         record = known[name].report(artifacts)
         assert not record["passed"]
         assert words in " ".join(record["examples"])
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "sentences"),
+    [
+        (defects_nb101.column_meaning, "all.columns", "columns"),
+        (defects_nb101.column_note_reworded, "all.facts", "notes"),
+        (defects_nb101.note_reworded, "all.notes", "notes"),
+        (defects_nb101.column_unit, "all.columns", None),
+        (defects_nb101.split_count, "all.facts", None),
+        (defects_nb101.note_on_another_trial, "all.notes", None),
+    ],
+)
+def test_another_version_has_its_own_sentences_but_no_other_facts(
+    good, tmp_path, change, check, sentences
+):
+    copy = Copy(good("nb101"), tmp_path, ())
+    change(copy)
+    artifacts = replace(copy.artifacts, made_by="0.0.9")
+    (record,) = [c.report(artifacts) for c in checks_of(artifacts) if c.id == check]
+    if sentences is None:
+        assert record["failed"] > 0
+        assert "warnings" not in record
+    else:
+        assert record["passed"]
+        (warning,) = record["warnings"]
+        assert warning.startswith("described by another version of nasbase, 0.0.9")
+        assert re.search(rf": [1-9]\d* of \d+ sentences of {sentences} differ$", warning)
 
 
 def test_every_check_is_shown_to_fail():

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nasbase import __version__
 from nasbase.store.nni import DATABASES, FOLDER
 from nasbase.store.parquet import open_parquet, read_batches
 
@@ -23,14 +24,16 @@ Severity = Literal["error", "warning"]
 class Outcome:
     """What a check found: how many things it looked at, how many failed, and a few of them.
 
-    ``not_applicable`` says why a check has nothing to look at in this build; ``facts`` are further
-    entries of its record, such as ``found`` and ``expected``.
+    ``not_applicable`` says why a check has nothing to look at in this build; ``warnings`` are worth
+    knowing of a build that passes nevertheless; ``facts`` are further entries of its record, such
+    as ``found`` and ``expected``.
     """
 
     checked: int = 0
     failed: int = 0
     examples: list[str] = field(default_factory=list)
     not_applicable: str | None = None
+    warnings: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
     MAX_EXAMPLES = 5
@@ -45,12 +48,28 @@ class Outcome:
         room = self.MAX_EXAMPLES - len(self.examples)
         self.examples += [str(example) for example in failures[:room]]
 
+    def count_sentences(self, made_by: str, table: str, checked: int, differ: list[str]) -> None:
+        """Add sentences of a table, of which those in ``differ`` are not this nasbase's.
+
+        They are wrong in a build that this version made; another version had words of its own.
+        """
+        if made_by == __version__:
+            self.count(checked, differ)
+            return
+        self.count(checked)
+        if differ:
+            self.warnings.append(
+                f"described by another version of nasbase, {made_by} (this is {__version__}): "
+                f"{len(differ)} of {checked} sentences of {table} differ"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
     """The artifacts of one build, as they lie on disk.
 
-    ``folder`` holds the Parquet tables, ``others`` (default: the same folder) the other forms.
+    ``folder`` holds the Parquet tables, ``others`` (default: the same folder) the other forms;
+    ``made_by`` is the version of nasbase that wrote them.
     """
 
     benchmark: str
@@ -60,6 +79,7 @@ class Artifacts:
     synthetic: bool
     forms: tuple[str, ...] = ("parquet",)
     others: Path | None = None
+    made_by: str = __version__
 
     def path(self, table: str) -> Path:
         """The Parquet file of one table."""
@@ -135,6 +155,8 @@ class Check:
             outcome.count(1, [f"the check stopped: {type(error).__name__}: {error}"])
         found = asdict(outcome)
         facts = found.pop("facts")
+        if not outcome.warnings:
+            del found["warnings"]
         if outcome.not_applicable is None:
             del found["not_applicable"]
         return {

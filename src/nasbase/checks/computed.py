@@ -153,24 +153,38 @@ def _points(
 # notes
 
 
+NOTE_SENTENCES = ("sentence", "reference")
+"""Columns of ``notes`` that hold prose."""
+
+
 def _notes(artifacts: Artifacts, outcome: Outcome) -> None:
     room = room_of(artifacts.benchmark)
     architectures = artifacts.table("architectures")
-    demanded: list[tuple] = []
+    demanded: dict[tuple, tuple] = {}
     for batch in artifacts.batches("trials"):
         here = pc.is_in(architectures["arch_id"], value_set=pc.unique(batch["arch_id"]))
-        demanded += map(_note, room.annotate(architectures.filter(here), batch))
+        demanded.update(map(_note, room.annotate(architectures.filter(here), batch)))
     stored = artifacts.table("notes")
     own = pc.and_(pc.equal(stored["table"], "trials"), pc.is_valid(stored["key"]))
     own = pc.and_(own, pc.not_equal(stored["kind"], "nan"))
-    found = [*map(_note, stored.filter(own).to_pylist())]
-    differ = {*found} ^ {*demanded}
-    examples = [f"{key} {column}: {code}" for key, column, code, *_ in sorted(differ, key=str)]
-    twice = len(found) - len({*found})
-    examples += [f"{twice} notes that are there twice"] if twice else []
+    notes = [*map(_note, stored.filter(own).to_pylist())]
+    found = dict(notes)
+    differ = sorted({*found} ^ {*demanded}, key=str)
+    twice = len(notes) - len(found)
+    examples = [*map(_named_note, differ), *([f"{twice} notes that are there twice"] * bool(twice))]
     outcome.count(len({*found} | {*demanded}), examples, failed=len(differ) + twice)
+    both = [note for note in found if note in demanded]
+    other = [f"{_named_note(note)}: {found[note][0]}" for note in both
+             if found[note] != demanded[note]]  # fmt: skip
+    outcome.count_sentences(artifacts.made_by, "notes", len(both), other)
 
 
-def _note(row: Any) -> tuple:
-    names = ("key", "column", "code", "kind", "sentence", "value", "reference")
-    return tuple(row[name] for name in names)
+def _note(row: Any) -> tuple[tuple, tuple]:
+    """What a note is about, and its prose."""
+    names = ("key", "column", "code", "kind", "value")
+    return tuple(row[name] for name in names), tuple(row[name] for name in NOTE_SENTENCES)
+
+
+def _named_note(note: tuple) -> str:
+    key, column, code, *_ = note
+    return f"{key} {column}: {code}"

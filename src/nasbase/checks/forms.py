@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 
 import h5py
@@ -156,6 +156,9 @@ def _hdf5_scales(artifacts: Artifacts, outcome: Outcome) -> None:
         "/".join(str(row[name]) for name in by).removesuffix(".json"): row
         for row in trials.group_by(by).aggregate([]).to_pylist()
     }
+    curves = {column.name for column in series(artifacts.benchmark)}
+    columns = artifacts.table("columns", ["table", "column", "unit", "meaning"]).to_pylist()
+    described = [row for row in columns if row["table"] == "curves" and row["column"] in curves]
     with h5py.File(artifacts.hdf5, "r") as file:
         for name, where in groups.items():
             if name not in file:
@@ -168,7 +171,7 @@ def _hdf5_scales(artifacts: Artifacts, outcome: Outcome) -> None:
             for scale, right in scales.items():
                 same = scale in file[name] and np.array_equal(file[name][scale][()], right)
                 outcome.count(1, [] if same else [f"{name}/{scale}"])
-            _labels(artifacts.benchmark, file[name], outcome)
+            _labels(file[name], described, outcome)
         members = {m for m in file if isinstance(file[m], h5py.Group)}
         more = members - {name.split("/")[0] for name in groups}
         outcome.count(1, [f"there is a group {name}" for name in sorted(more)])
@@ -189,12 +192,12 @@ def _scales_of_runs(trials: pa.Table) -> dict[str, np.ndarray]:
     return {"arch_id": np.array(ids), "seed": np.array(table)}
 
 
-def _labels(benchmark: str, group: h5py.Group, outcome: Outcome) -> None:
-    for column in series(benchmark):
-        if column.name in group:
-            said = dict(group[column.name].attrs)
-            right = said.get("unit") == column.unit and said.get("description") == column.meaning
-            outcome.count(1, [] if right else [f"{group.name}/{column.name}: {said}"])
+def _labels(group: h5py.Group, described: Iterable[Mapping[str, str]], outcome: Outcome) -> None:
+    for row in described:
+        if row["column"] in group:
+            said = dict(group[row["column"]].attrs)
+            right = said.get("unit") == row["unit"] and said.get("description") == row["meaning"]
+            outcome.count(1, [] if right else [f"{group.name}/{row['column']}: {said}"])
 
 
 def _hdf5_curves(artifacts: Artifacts, outcome: Outcome) -> None:

@@ -15,6 +15,9 @@ from nasbase.cli.arguments import add_home
 from nasbase.environment import find_home
 from nasbase.errors import ArtifactError, DamagedError
 
+WARNING = "warning: "
+"""Begins the verdict on what is as it may be, and yet worth knowing."""
+
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
@@ -22,7 +25,8 @@ def add(commands: Any) -> None:
         "verify",
         help="compare installed files with their manifest",
         description="Compare size and SHA-256 of every installed file with its manifest; with "
-        "--checks, run every check of the validate step again. Exit status 3 if something differs.",
+        "--checks, run every check of the validate step again. Exit status 3 if something differs. "
+        "Of a build that another version of nasbase made, sentences may differ: a warning.",
         epilog="example: nasbase verify nb101 --checks",
     )
     parser.add_argument("benchmark", nargs="*", help="builds to verify (default: all installed)")
@@ -50,10 +54,14 @@ def _verify(given: argparse.Namespace) -> None:
         rows += list(_files(bench))
         if given.checks:
             rows += list(_checks(bench))
-    bad = [row for row in rows if row["verdict"] != "ok"]
+    told = [row for row in rows if row["verdict"] != "ok"]
+    bad = [row for row in told if not row["verdict"].startswith(WARNING)]
     columns = {key: [row[key] for row in rows] for key in rows[0]}
-    lines = [f"{row['build']}: {row['what']}: {row['verdict']}" for row in bad]
-    lines.append(f"{len(rows)} things verified in {len(manifests)} builds, {len(bad)} differ.")
+    lines = [_line(row) for row in told]
+    lines.append(
+        f"{len(rows)} things verified in {len(manifests)} builds, {len(bad)} differ, "
+        f"{len(told) - len(bad)} warnings."
+    )
     synthetic = any(row["synthetic"] for row in rows)
     output.show(given.form, str(home), synthetic=synthetic, text="\n".join(lines), data=columns)
     if bad:
@@ -61,9 +69,13 @@ def _verify(given: argparse.Namespace) -> None:
             f"{len(bad)} installed files or checks are not as they were.",
             where=home,
             expected="what the manifests say",
-            found="; ".join(lines[:3]),
+            found="; ".join(_line(row) for row in bad[:3]),
             todo="Delete the folder of the build and run snakemake: it installs it again.",
         )
+
+
+def _line(row: dict[str, Any]) -> str:
+    return f"{row['build']}: {row['what']}: {row['verdict']}"
 
 
 def _row(bench: Any, what: str, verdict: str) -> dict[str, Any]:
@@ -98,9 +110,14 @@ def _checks(bench: Any) -> Iterator[dict[str, Any]]:
         partial=bench.manifest["partial"],
         synthetic=bench.synthetic,
         forms=tuple(bench.manifest["forms"]),
+        made_by=bench.manifest["nasbase"],
     )
     for check in checks_of(artifacts):
-        record = check.report(artifacts)
-        failed = f"{record['failed']} of {record['checked']} failed: {record['examples'][:2]}"
-        stands = record["passed"] or record["severity"] == "warning"
-        yield _row(bench, f"check {check.id}", "ok" if stands else failed)
+        yield _row(bench, f"check {check.id}", _verdict(check.report(artifacts)))
+
+
+def _verdict(record: dict[str, Any]) -> str:
+    if record["passed"]:
+        return WARNING + "; ".join(record["warnings"]) if "warnings" in record else "ok"
+    failed = f"{record['failed']} of {record['checked']} failed: {record['examples'][:2]}"
+    return failed if record["severity"] == "error" else WARNING + failed
