@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -53,25 +53,6 @@ class Setting:
         return self.columns[f"{split}_acc_pct_mean"]
 
 
-@dataclass(frozen=True, slots=True)
-class FirstRuns:
-    """Rows of ``trials`` whose run is 0 or 1, with their accuracies."""
-
-    subject: str
-    trials: pa.Table
-
-    def of(self, setting: Setting, run: int, column: str) -> tuple[np.ndarray, np.ndarray]:
-        """Ids and numbers of one run of every network of a setting that has it."""
-        trials = self.trials
-        inside = pc.equal(trials["dataset"], setting.dataset)
-        for name, number in (("num_epochs", setting.num_epochs), ("run", run)):
-            inside = pc.and_(inside, pc.equal(trials[name], number))
-        found = trials.filter(inside).select([self.subject, column])
-        ids, values = found[self.subject].to_numpy(), _float(found[column])
-        known = np.isin(ids, setting.ids) & np.isfinite(values)
-        return ids[known], values[known]
-
-
 class Installed:
     """One installed build."""
 
@@ -101,10 +82,10 @@ class Installed:
         """Splits of the benchmark, training first."""
         return SPLITS[self.benchmark]
 
-    def read(self, table: str, names: Sequence[str]) -> pa.Table:
-        """Whole columns of one table."""
+    def read(self, table: str, names: Sequence[str] | None = None) -> pa.Table:
+        """A table, or whole columns of it."""
         with open_parquet(self.folder / f"{table}.parquet") as file:
-            return file.read(columns=list(names))
+            return file.read(columns=names and list(names))
 
     def batches(self, table: str, names: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         """Some columns of a table, in pieces of at most ``rows`` rows."""
@@ -116,8 +97,7 @@ class Installed:
     @cached_property
     def architectures(self) -> pa.Table:
         """The table of architectures."""
-        with open_parquet(self.folder / "architectures.parquet") as file:
-            return file.read()
+        return self.read("architectures")
 
     @cached_property
     def subject(self) -> str:
@@ -156,6 +136,10 @@ class Installed:
             for proposer, generator in zip(*(c.to_pylist() for c in read.columns), strict=True)
         ]
         return np.array(names)
+
+    def family(self, row: Mapping[str, Any]) -> str:
+        """Family of the network that a row is about; empty where a benchmark has none."""
+        return "" if self.families is None else str(self.families[row["config_id"]])
 
     # ------------------------------------------------------------------ numbers
 
@@ -224,16 +208,6 @@ class Installed:
             found[name] = column
         return found
 
-    def first_runs(self) -> FirstRuns:
-        """Accuracies of the first two runs of every training."""
-        names = [f"{split}_acc_pct" for split in self.splits if split != "train"]
-        wanted = [self.subject, "dataset", "num_epochs", "run", *names]
-        pieces = [
-            pa.Table.from_batches([batch]).filter(pc.less(batch["run"], 2))
-            for batch in self.batches("trials", wanted, 1 << 17)
-        ]
-        return FirstRuns(self.subject, pa.concat_tables(pieces))
-
     # ------------------------------------------------------------------ roles
 
     def by_role(self, setting: Setting, role: str) -> tuple[str, np.ndarray] | None:
@@ -261,14 +235,6 @@ class Installed:
                 numbers[here] = other.accuracy(split)[there]
                 return f"{dataset} {split}", numbers
         return None
-
-
-def full_settings(settings: Sequence[Setting]) -> list[Setting]:
-    """The longest schedule of each data set and family."""
-    longest: dict[tuple[str, str], Setting] = {}
-    for setting in settings:  # the longest schedule of a data set comes first
-        longest.setdefault((setting.dataset, setting.family), setting)
-    return list(longest.values())
 
 
 def _float(column: pa.ChunkedArray) -> np.ndarray:

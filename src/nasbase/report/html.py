@@ -117,9 +117,9 @@ def copyable(text: str) -> str:
     )
 
 
-def details(summary: str, body: str) -> str:
+def details(summary: str, body: str, *, opened: bool = False) -> str:
     """What is there for those who open it."""
-    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
+    return f"<details{' open' * opened}><summary>{escape(summary)}</summary>{body}</details>"
 
 
 def link(url: str | None) -> str:
