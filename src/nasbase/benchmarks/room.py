@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nasbase.errors import RawDataError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -48,6 +50,24 @@ class RawRelease:
     def where(self) -> str:
         """The release for error messages."""
         return f"{self.benchmark} {self.release}"
+
+    def only_file(self, expected: str) -> RawFile:
+        """The one file of a release that must have one.
+
+        Raises
+        ------
+        RawDataError
+            If there are none or several.
+        """
+        if len(self.files) != 1:
+            raise RawDataError(
+                f"{self.where} is one file.",
+                where=self.where,
+                expected=expected,
+                found=", ".join(file.name for file in self.files) or "no file",
+                todo="Give the release one file, or its files one form each, in the sources table.",
+            )
+        return self.files[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +109,28 @@ class Facts:
     training_setups: Sequence[Mapping[str, Any]]
     splits: Sequence[Mapping[str, Any]]
     notes: Sequence[Mapping[str, Any]]
+
+
+def column_note(
+    table: str,
+    column: str | None,
+    code: str,
+    sentence: str,
+    reference: str | None = None,
+    *,
+    kind: str = "by_design",
+) -> dict[str, Any]:
+    """A row of ``notes`` about a whole column, or about a table where ``column`` is None."""
+    return {
+        "table": table,
+        "key": None,
+        "column": column,
+        "kind": kind,
+        "code": code,
+        "sentence": sentence,
+        "value": None,
+        "reference": reference,
+    }
 
 
 Progress = Callable[[str], None]

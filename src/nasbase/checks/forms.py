@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from nasbase.checks.blobs import compare_blobs
 from nasbase.checks.check import Artifacts, Check, Outcome
+from nasbase.checks.database import check_integrity, open_database
 from nasbase.checks.nni import nni_checks
 from nasbase.store.build import read_build
 from nasbase.store.curves import Block, long_blocks, long_series
@@ -29,7 +30,11 @@ def form_checks(forms: tuple[str, ...]) -> list[Check]:
     if "sqlite" in forms:
         found += [
             Check("all.sqlite.build", "SQLite belongs to this build.", _sqlite_build),
-            Check("all.sqlite.integrity", "SQLite's own integrity check passes.", _integrity),
+            Check(
+                "all.sqlite.integrity",
+                "SQLite's own integrity check passes.",
+                lambda artifacts, outcome: check_integrity(artifacts.sqlite, outcome),
+            ),
             Check(
                 "all.sqlite.schema",
                 "SQLite has the catalogue's tables and indexes and nothing else, to its last byte.",
@@ -60,29 +65,17 @@ def form_checks(forms: tuple[str, ...]) -> list[Check]:
 # SQLite
 
 
-def open_sqlite(artifacts: Artifacts) -> sqlite3.Connection:
-    """Open a build's database for reading alone."""
-    uri = f"{artifacts.sqlite.resolve().as_uri()}?mode=ro&immutable=1"
-    return sqlite3.connect(uri, uri=True)
-
-
 def _sqlite_build(artifacts: Artifacts, outcome: Outcome) -> None:
     expected = read_build(artifacts.folder)
-    with closing(open_sqlite(artifacts)) as database:
+    with closing(open_database(artifacts.sqlite)) as database:
         found = dict(database.execute("SELECT key, value FROM build"))
         (schema,) = database.execute("PRAGMA user_version").fetchone()
     outcome.count(1, [] if found == expected.described() else [str(found)])
     outcome.count(1, [] if schema == expected.schema else [f"user_version {schema}"])
 
 
-def _integrity(artifacts: Artifacts, outcome: Outcome) -> None:
-    with closing(open_sqlite(artifacts)) as database:
-        lines = [line for (line,) in database.execute("PRAGMA integrity_check")]
-    outcome.count(1, [line for line in lines if line != "ok"])
-
-
 def _sqlite_schema(artifacts: Artifacts, outcome: Outcome) -> None:
-    with closing(open_sqlite(artifacts)) as database:
+    with closing(open_database(artifacts.sqlite)) as database:
         query = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
         found = {sql for (sql,) in database.execute(query)}
         pages, size, application = (
@@ -98,7 +91,7 @@ def _sqlite_schema(artifacts: Artifacts, outcome: Outcome) -> None:
 
 def _sqlite_rows(artifacts: Artifacts, outcome: Outcome) -> None:
     blobs = blob_tables(artifacts.benchmark)
-    with closing(open_sqlite(artifacts)) as database:
+    with closing(open_database(artifacts.sqlite)) as database:
         for name, table in tables(artifacts.benchmark).items():
             if name in blobs:
                 continue
@@ -131,7 +124,7 @@ def _as_sqlite(batch: pa.Table) -> list[tuple]:
 
 
 def _sqlite_blobs(artifacts: Artifacts, outcome: Outcome) -> None:
-    with closing(open_sqlite(artifacts)) as database:
+    with closing(open_database(artifacts.sqlite)) as database:
         compare_blobs(artifacts, outcome, database)
 
 

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from nasbase.benchmarks.nats_common import topology
 from nasbase.benchmarks.nds.files import STEMS
 from nasbase.checks.check import Artifacts, Check, Outcome
+from nasbase.checks.database import check_integrity, open_database
 from nasbase.store.build import read_build
 from nasbase.store.nni import BUILD_TABLE, LEFT_OUT
 
@@ -40,32 +41,25 @@ def nni_checks() -> list[Check]:
     """The checks of a build that has NNI's database."""
     return [
         Check("all.nni.build", "NNI's database belongs to this build.", _build),
-        Check("all.nni.integrity", "SQLite's own integrity check passes.", _integrity),
+        Check(
+            "all.nni.integrity",
+            "SQLite's own integrity check passes.",
+            lambda artifacts, outcome: check_integrity(artifacts.nni, outcome),
+        ),
         Check("all.nni.schema", "Tables and indexes are NNI's to the letter.", _schema),
         Check("all.nni.rows", "Every row is what NNI's converter makes of the release.", _rows),
     ]
 
 
-def _open(artifacts: Artifacts) -> sqlite3.Connection:
-    uri = f"{artifacts.nni.resolve().as_uri()}?mode=ro&immutable=1"
-    return sqlite3.connect(uri, uri=True)
-
-
 def _build(artifacts: Artifacts, outcome: Outcome) -> None:
-    with closing(_open(artifacts)) as database:
+    with closing(open_database(artifacts.nni)) as database:
         found = dict(database.execute(f'SELECT "key", "value" FROM "{BUILD_TABLE}"'))  # noqa: S608
     found.pop(LEFT_OUT, None)  # compared with the rows
     outcome.count(1, [] if found == read_build(artifacts.folder).described() else [str(found)])
 
 
-def _integrity(artifacts: Artifacts, outcome: Outcome) -> None:
-    with closing(_open(artifacts)) as database:
-        lines = [line for (line,) in database.execute("PRAGMA integrity_check")]
-    outcome.count(1, [line for line in lines if line != "ok"])
-
-
 def _schema(artifacts: Artifacts, outcome: Outcome) -> None:
-    with closing(_open(artifacts)) as database:
+    with closing(open_database(artifacts.nni)) as database:
         query = "SELECT sql FROM sqlite_master WHERE tbl_name != ? ORDER BY rowid"
         statements = [sql for (sql,) in database.execute(query, (BUILD_TABLE,))]
         header = {
@@ -122,7 +116,7 @@ def mixed(columns: Iterable[Any]) -> np.ndarray:
 def _rows(artifacts: Artifacts, outcome: Outcome) -> None:
     benchmark = artifacts.benchmark
     expected, order = _EXPECTED[benchmark](artifacts)
-    with closing(_open(artifacts)) as database:
+    with closing(open_database(artifacts.nni)) as database:
         found, config_id = _found(database, benchmark, outcome)
         query = f'SELECT "value" FROM "{BUILD_TABLE}" WHERE "key" = ?'  # noqa: S608
         (said,) = database.execute(query, (LEFT_OUT,)).fetchone() or (None,)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nasbase.benchmarks.nats_common.datasets import DATASETS, IMAGES
-from nasbase.benchmarks.room import Facts
+from nasbase.benchmarks.room import Facts, column_note
 
 _REPOSITORY = "D-X-Y/NATS-Bench"
 _ISSUE_SIZES = "NATS-Bench issue 36"
@@ -99,18 +99,10 @@ def _notes(benchmark: str, release: str) -> Iterator[Mapping[str, Any]]:
     if benchmark == "nb201" and release == "1.0":
         notes = [*_EVERY_NOTES, *_FIRST_RELEASE_NOTES]
     for columns, code, sentence, reference in notes:
+        kind = "erratum" if code == "sizes-of-another-run" else "by_design"
         for column in columns:
             for table in ("trials", "curves") if column not in _TRIALS_ONLY else ("trials",):
-                yield {
-                    "table": table,
-                    "key": None,
-                    "column": column,
-                    "kind": "erratum" if code == "sizes-of-another-run" else "by_design",
-                    "code": code,
-                    "sentence": sentence,
-                    "value": None,
-                    "reference": reference,
-                }
+                yield column_note(table, column, code, sentence, reference, kind=kind)
 
 
 _TRIALS_ONLY = {"params_m", "flops_m", "latency_s", "run", "seed"}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nasbase.benchmarks.nats_common.datasets import EPOCHS
-from nasbase.benchmarks.room import RawFile, RawRelease
+from nasbase.benchmarks.room import RawRelease
 from nasbase.errors import IncompleteReleaseError, RawDataError
 
 if TYPE_CHECKING:
@@ -16,19 +16,6 @@ HEAD_KEYS = frozenset(("meta_archs", "total_archs", "evaluated_indexes"))
 """What stands beside the records, in the archives' meta and in the large files."""
 
 REPORT = "If the file's digest is the published one, please report it."
-
-
-def only_file(raw: RawRelease, expected: str) -> RawFile:
-    """The one file of a release."""
-    if len(raw.files) != 1:
-        raise RawDataError(
-            f"{raw.where} is one file.",
-            where=raw.where,
-            expected=expected,
-            found=", ".join(file.name for file in raw.files) or "no file",
-            todo="Give the release one file, or its files one form each, in the sources table.",
-        )
-    return raw.files[0]
 
 
 def add_records(

@@ -21,7 +21,6 @@ from nasbase.benchmarks.nats_common.release import (
     check_keys,
     check_listed,
     check_total,
-    only_file,
 )
 from nasbase.benchmarks.room import Batch, Facts, Plan, Progress, RawFile, RawRelease, Room
 from nasbase.errors import RawDataError
@@ -149,7 +148,7 @@ class ArchiveRoom(TableRoom):
 
     def plan(self, raw: RawRelease, shards: int) -> Plan:
         """Cut an archive into ranges of members; the large pickle is one shard."""
-        file = only_file(raw, FORMS)
+        file = raw.only_file(FORMS)
         if file.form == "pickle":
             whole = () if raw.partial else (("architectures", len(self.enumeration())),)
             return Plan([{"stream": True}, *({} for _ in range(shards - 1))], dict(whole))
@@ -218,7 +217,7 @@ class ArchiveRoom(TableRoom):
 
         if not shard:
             return
-        file = only_file(raw, FORMS)
+        file = raw.only_file(FORMS)
         rows = TrialRows(self.name, self.enumeration())
         records = self._entries(raw, file) if shard.get("stream") else self._read(file, shard)
         indexes: list[int] = []
@@ -273,7 +272,7 @@ class ArchiveRoom(TableRoom):
         """Members, or entries of the large pickle, by the standard library's unpicklers."""
         from nasbase.benchmarks.nats_common import reread
 
-        file = only_file(raw, FORMS)
+        file = raw.only_file(FORMS)
         if file.form == "pickle":
             return reread.reread_large_pickle(file.path, file.name, places)
         return reread.reread_members(file.path, places)
@@ -282,12 +281,12 @@ class ArchiveRoom(TableRoom):
         """Members beside those named; a pickle has none."""
         from nasbase.benchmarks.nats_common import reread
 
-        file = only_file(raw, FORMS)
+        file = raw.only_file(FORMS)
         return () if file.form == "pickle" else reread.unread_members(file.path, files)
 
     def rereads_from_start(self, raw: RawRelease) -> bool:
         """The large pickle numbers its objects by counting, and is compressed as a whole."""
-        return only_file(raw, FORMS).form == "pickle"
+        return raw.only_file(FORMS).form == "pickle"
 
     # ------------------------------------------------------------------ sample releases
 

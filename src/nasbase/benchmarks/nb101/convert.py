@@ -22,6 +22,8 @@ from nasbase.errors import IncompleteReleaseError, RawDataError
 from nasbase.tables.catalogue import series
 from nasbase.tables.shards import shard_architectures, shard_trials
 
+FORM = "a TFRecord file"
+
 DATASET = "cifar10"
 REPEATS = 3
 EVALUATED_IMAGES = 9984
@@ -79,7 +81,7 @@ class _Census:
 
 def plan(raw: RawRelease, shards: int) -> Plan:
     """Cut the file into byte ranges at record boundaries, and count what it holds."""
-    file = _file(raw)
+    file = raw.only_file(FORM)
     targets = [file.bytes * index // shards for index in range(1, shards)]
     cuts = [(0, 0)]  # byte and record at which each shard begins
     census = _Census()
@@ -104,7 +106,7 @@ def plan(raw: RawRelease, shards: int) -> Plan:
 
 def decode(raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
     """Turn one byte range of the file into record batches, one per block of the file."""
-    file = _file(raw)
+    file = raw.only_file(FORM)
     decoder = MetricsDecoder()
     records = 0
     for block in read_blocks(
@@ -239,18 +241,6 @@ def _judge(raw: RawRelease, file: RawFile, census: _Census) -> None:
 def _counts(hashes: int, schedules: Counter[int]) -> str:
     each = ", ".join(f"{count} of {epochs} epochs" for epochs, count in sorted(schedules.items()))
     return f"{hashes} architectures, {schedules.total()} trainings ({each or 'none'})"
-
-
-def _file(raw: RawRelease) -> RawFile:
-    if len(raw.files) != 1:
-        raise RawDataError(
-            "A release of NAS-Bench-101 is one TFRecord file.",
-            where=raw.where,
-            expected="one file",
-            found=", ".join(file.name for file in raw.files) or "none",
-            todo="Correct the release's files in the sources table.",
-        )
-    return raw.files[0]
 
 
 def _is_hex(digits: NDArray[np.uint8]) -> NDArray[np.bool_]:

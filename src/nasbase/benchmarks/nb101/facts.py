@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nasbase.benchmarks.nb101.convert import DATASET, EVALUATED_IMAGES, SCHEDULES
-from nasbase.benchmarks.room import Facts
+from nasbase.benchmarks.room import Facts, column_note
 
 _PAPER = "Ying et al., NAS-Bench-101: Towards Reproducible Neural Architecture Search, ICML 2019"
 _REPOSITORY = "google-research/nasbench"
@@ -37,7 +37,7 @@ def facts(release: str) -> Facts:
         }
         for epochs in schedules
     ]
-    return Facts(setups, _SPLITS, [_note(*note) for note in _NOTES])
+    return Facts(setups, _SPLITS, [column_note(*note) for note in _NOTES])
 
 
 _SPLITS = [
@@ -132,16 +132,3 @@ _NOTES = (
         _REPOSITORY,
     ),
 )
-
-
-def _note(table: str, column: str, code: str, sentence: str, reference: str) -> dict[str, object]:
-    return {
-        "table": table,
-        "key": None,
-        "column": column,
-        "kind": "by_design",
-        "code": code,
-        "sentence": sentence,
-        "value": None,
-        "reference": reference,
-    }

@@ -17,7 +17,6 @@ from nasbase.benchmarks.nats_common.release import (
     check_listed,
     check_total,
     first_difference,
-    only_file,
 )
 from nasbase.benchmarks.nats_common.room import TopologyRoom
 from nasbase.benchmarks.room import Batch, Plan, Progress, RawFile, RawRelease
@@ -49,7 +48,7 @@ class NasBench201(TopologyRoom):
         from nasbase.containers.pickle_stream import EntryStream
         from nasbase.containers.torch_file import locate
 
-        file = only_file(raw, FORM)
+        file = raw.only_file(FORM)
         with locate(file.path).open() as stream:
             entries = EntryStream(stream, where=file.name)
             if next(iter(entries), None) is None:
@@ -67,7 +66,7 @@ class NasBench201(TopologyRoom):
 
         if not shard:
             return
-        file = only_file(raw, FORM)
+        file = raw.only_file(FORM)
         found = locate(file.path)
         rows = TrialRows(self.name, topology.enumeration())
         indexes: list[int] = []
@@ -103,7 +102,7 @@ class NasBench201(TopologyRoom):
         """Entries from the bytes that the tables name, by Python's own unpickler."""
         from nasbase.benchmarks.nats_common import reread
 
-        file = only_file(raw, FORM)
+        file = raw.only_file(FORM)
         return reread.reread_torch_file(file.path, file.name, places)
 
     # ------------------------------------------------------------------ sample releases

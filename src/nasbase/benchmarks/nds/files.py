@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nasbase.benchmarks.room import Plan, RawFile, RawRelease
+from nasbase.benchmarks.room import Plan, RawRelease
 from nasbase.containers.zip_members import ZipMember, read_index
 from nasbase.errors import IncompleteReleaseError, RawDataError
 
@@ -61,6 +61,8 @@ PUBLISHED_SUMS = {
 }
 """Numbers of trainings that NNI's documentation shows, as a count or through row ids."""
 
+FORM = "the released zip archive"
+
 GROUPS = ("top", "mid")
 """Lists of a reruns file, in the order in which NNI's converter reads them."""
 
@@ -82,19 +84,6 @@ def generator_of(stem: str) -> str:
     if "fix-w-d" in stem:
         return "fix_w_d"
     return "tune_lr_wd" if "lr-wd" in stem else "random"
-
-
-def archive_of(raw: RawRelease) -> RawFile:
-    """The one archive of a release."""
-    if len(raw.files) != 1:
-        raise RawDataError(
-            "NDS is released as one zip archive.",
-            where=raw.where,
-            expected="1 file",
-            found=f"{len(raw.files)} files: {[file.name for file in raw.files]}",
-            todo="Name only the archive under `files` in the sources table.",
-        )
-    return raw.files[0]
 
 
 def members_of(path: Path) -> dict[str, ZipMember]:
@@ -126,7 +115,7 @@ def members_of(path: Path) -> dict[str, ZipMember]:
 
 def plan(raw: RawRelease, shards: int) -> Plan:
     """Share out whole files over the shards, the largest first, each to the least loaded shard."""
-    archive = archive_of(raw)
+    archive = raw.only_file(FORM)
     members = members_of(archive.path)
     missing = [f"{stem}.json" for stem in STEMS if stem not in members]
     if not members or (missing and not raw.partial):

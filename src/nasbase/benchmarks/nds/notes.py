@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nasbase.benchmarks.nds.costs import cifar_costs
-from nasbase.benchmarks.room import Facts
+from nasbase.benchmarks.room import Facts, column_note
 
 PAPER = "arXiv:1905.13214"
 CONVERTER = "NNI, nds/db_gen.py"
@@ -96,30 +96,15 @@ _SPLITS = [
 ]
 
 
-def _note(
-    table: str, column: str | None, code: str, sentence: str, *, reference: str | None = None
-) -> dict[str, Any]:
-    return {
-        "table": table,
-        "key": None,
-        "column": column,
-        "kind": "by_design",
-        "code": code,
-        "sentence": sentence,
-        "value": None,
-        "reference": reference,
-    }
-
-
 _NOTES = [
-    _note(
+    column_note(
         "architectures",
         None,
         "sample-of-space",
         "Only a random sample of each design space was trained: most networks have no row.",
         reference=PAPER,
     ),
-    _note(
+    column_note(
         "architectures",
         "cell_spec",
         "all-nodes",
@@ -127,7 +112,7 @@ _NOTES = [
         "cell as the normal cell has.",
         reference=CONVERTER,
     ),
-    _note(
+    column_note(
         "configurations",
         "generator",
         "origin-lost",
@@ -135,7 +120,7 @@ _NOTES = [
         "databases, which lose the file of a row: source_file and source_group of trials keep it.",
         reference=CONVERTER,
     ),
-    _note(
+    column_note(
         "trials",
         "test_err_pct",
         "no-validation-split",
@@ -143,41 +128,41 @@ _NOTES = [
         "images.",
         reference=PAPER,
     ),
-    _note(
+    column_note(
         "trials",
         "min_test_err_pct",
         "best-epoch",
         "The lowest test error of any epoch, which the paper's figures use, not that of the last.",
         reference=PAPER,
     ),
-    _note(
+    column_note(
         "trials",
         "run",
         "few-repeats",
         "Trainings are repeated only where the reruns and rng files of ResNet and Vanilla do.",
         reference=PAPER,
     ),
-    _note(
+    column_note(
         "trials",
         "prec_time_s",
         "object",
         "Where upstream recorded the timings of single passes as an object, extra keeps it and "
         "this column is NULL.",
     ),
-    _note(
+    column_note(
         "trials",
         "flops",
         "counting",
         "A multiply-accumulate counts 1, a batch normalisation 5 per element of its output.",
     ),
-    _note(
+    column_note(
         "costs",
         None,
         "formula",
         "The formula covers stacks of stages on CIFAR-10 and was derived from three published "
         "rows; NAS cells and ImageNet have none.",
     ),
-    _note(
+    column_note(
         "iterations",
         "sample",
         "sampled",

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from nasbase.benchmarks.nds.files import (
+    FORM,
     GROUPS,
     STEMS,
-    archive_of,
     dataset_of,
     generator_of,
     members_of_shard,
@@ -77,7 +77,7 @@ def decode(raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
     IncompleteReleaseError
         If a file of a complete release holds no job.
     """
-    archive = archive_of(raw)
+    archive = raw.only_file(FORM)
     for stem, member in members_of_shard(archive.path, shard).items():
         where = f"{archive.name}, member {member.name}"
         trials = _Trials(stem)
