@@ -50,12 +50,12 @@ def _differ(stored: pa.ChunkedArray, values: np.ndarray, absent: np.ndarray) -> 
 def _means(artifacts: Artifacts, outcome: Outcome) -> None:
     key = list(tables(artifacts.benchmark)["means"].key)
     finals = [column.name for column in final_values(artifacts.benchmark)]
-    trials = artifacts.table("trials", [*key, "run", *finals])
-    means = artifacts.table("means")
+    trials = artifacts.table("trials", [*key, "run"])
+    means = artifacts.table("means", [*key, "n"])
     both = pa.chunked_array([*trials["dataset"].chunks, *means["dataset"].chunks], pa.string())
     datasets = pc.unique(both).sort()
     mine, theirs = (_numbers(table.select(key), datasets) for table in (trials, means))
-    order = np.lexsort((trials["run"].to_numpy(), *mine[::-1]))
+    order = np.lexsort((trials["run"].to_numpy(), *mine[::-1])).astype(np.int32)
     mine = mine[:, order]
     first = np.append(True, (mine[:, 1:] != mine[:, :-1]).any(axis=0))[: mine.shape[1]]
     groups = mine[:, first]
@@ -76,13 +76,15 @@ def _means(artifacts: Artifacts, outcome: Outcome) -> None:
 
     count("n", np.flatnonzero(means["n"].to_numpy() != n))
     for name in finals:
-        values, known = (np.zeros((len(n), int(n.max(initial=0)))) for _ in range(2))
-        column = trials[name].take(pa.array(order))
+        shape = len(n), int(n.max(initial=0))
+        values, known = np.zeros(shape), np.zeros(shape, dtype=bool)
+        column = artifacts.table("trials", [name])[name].take(pa.array(order))
         values[at], known[at] = pc.fill_null(column, 0.0), column.is_valid()
         mean, deviation = _moments(values, np.arange(values.shape[1]) < n[:, None], n)
         absent = known.sum(axis=1) < n
-        for what, computed, none in (("mean", mean, absent), ("sd", deviation, absent | (n < 2))):
-            count(f"{name}_{what}", _differ(means[f"{name}_{what}"], computed, none))
+        stored = artifacts.table("means", [f"{name}_mean", f"{name}_sd"])
+        count(f"{name}_mean", _differ(stored[f"{name}_mean"], mean, absent))
+        count(f"{name}_sd", _differ(stored[f"{name}_sd"], deviation, absent | (n < 2)))
 
 
 def _moments(values: np.ndarray, there: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -98,12 +100,12 @@ def _moments(values: np.ndarray, there: np.ndarray, n: np.ndarray) -> tuple[np.n
 
 
 def _numbers(rows: pa.Table, datasets: pa.Array) -> np.ndarray:
-    """Columns of a key as int64 of shape (column, row); a data set is its place in the order."""
+    """Columns of a key as int32 of shape (column, row); a data set is its place in the order."""
     columns = [
         pc.index_in(column, value_set=datasets) if pa.types.is_string(column.type) else column
         for column in rows.columns
     ]
-    return np.array([column.to_numpy() for column in columns], dtype=np.int64)
+    return np.array([column.to_numpy() for column in columns], dtype=np.int32)
 
 
 def _named(key: Sequence[str], group: Sequence[int], datasets: pa.Array) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 
@@ -13,14 +12,15 @@ import pyarrow.compute as pc
 
 from nasbase.checks.blobs import compare_blobs
 from nasbase.checks.check import Artifacts, Check, Outcome
-from nasbase.checks.database import check_integrity, open_database
+from nasbase.checks.database import StoredRows, check_integrity, open_database
 from nasbase.checks.nni import nni_checks
 from nasbase.store.build import read_build
 from nasbase.store.curves import Block, long_blocks, long_series
-from nasbase.store.hdf5 import PRESENT
+from nasbase.store.hdf5 import CHUNK_BYTES, PRESENT
+from nasbase.store.parquet import DIGEST_ROWS
 from nasbase.store.sqlite import APPLICATION_ID, BUILD_STATEMENT
+from nasbase.tables.arrow import arrow_schema
 from nasbase.tables.catalogue import series, tables
-from nasbase.tables.columns import Table
 from nasbase.tables.models import blob_tables, ddl
 
 
@@ -91,36 +91,52 @@ def _sqlite_schema(artifacts: Artifacts, outcome: Outcome) -> None:
 
 def _sqlite_rows(artifacts: Artifacts, outcome: Outcome) -> None:
     blobs = blob_tables(artifacts.benchmark)
-    with closing(open_database(artifacts.sqlite)) as database:
-        for name, table in tables(artifacts.benchmark).items():
-            if name in blobs:
-                continue
-            stored = _stored_rows(database, table)
-            for batch in artifacts.batches(name):
-                expected = _as_sqlite(batch)
-                found = [next(stored, None) for _ in range(batch.num_rows)]
+    for name, table in tables(artifacts.benchmark).items():
+        if name in blobs:
+            continue
+        types = {field.name: _stored_type(field.type) for field in arrow_schema(table)}
+        order = ", ".join(f'"{column}"' for column in table.key)
+        with StoredRows(artifacts.sqlite, name, types, order, DIGEST_ROWS) as stored:
+            for batch in artifacts.batches(name, list(types)):
+                expected = pa.table(list(map(_as_stored, batch.columns)), names=list(types))
+                found = stored.take(batch.num_rows)
+                differ = _differ(expected, found)
                 bad = [
-                    f"{name}: {e} != {f}" for e, f in zip(expected, found, strict=True) if e != f
+                    f"{name}: {_row(expected, i)} != {_row(found, i)}" for i in differ[:5].tolist()
                 ]
-                outcome.count(batch.num_rows, bad[:5], failed=len(bad))
-            more = sum(1 for _ in stored)
+                outcome.count(batch.num_rows, bad, failed=len(differ))
+            more = sum(rows.num_rows for rows in stored)
             outcome.count(0, [f"{name}: {more} rows too many"] if more else [], failed=more)
 
 
-def _stored_rows(database: sqlite3.Connection, table: Table) -> Iterator[tuple]:
-    columns = ", ".join(f'"{name}"' for name in table.names)
-    order = ", ".join(f'"{name}"' for name in table.key)
-    return iter(database.execute(f'SELECT {columns} FROM "{table.name}" ORDER BY {order}'))  # noqa: S608
+def _stored_type(type_: pa.DataType) -> pa.DataType:
+    """What SQLite makes of a type; a boolean is 0 or 1."""
+    return type_ if type_ in (pa.float64(), pa.string()) else pa.int64()
 
 
-def _as_sqlite(batch: pa.Table) -> list[tuple]:
-    columns = []
-    for column in batch.columns:
-        values = column.to_pylist()
-        if pa.types.is_floating(column.type):
-            values = [None if v is None or v != v else v for v in values]  # noqa: PLR0124
-        columns.append(values)
-    return list(zip(*columns, strict=True))
+def _as_stored(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column as SQLite holds it; NaN is NULL."""
+    if pa.types.is_floating(column.type):
+        return pc.if_else(pc.is_nan(column), None, column)
+    return column.cast(_stored_type(column.type))
+
+
+def _differ(expected: pa.Table, found: pa.Table) -> np.ndarray:
+    """Rows that are not equal; what one side lacks is not."""
+    count = found.num_rows
+    bad = np.ones(expected.num_rows, dtype=bool)
+    bad[:count] = False
+    for one, other in zip(expected.slice(0, count).columns, found.columns, strict=True):
+        if not one.equals(other):  # in one step, for speed
+            null = np.asarray(one.is_null())
+            same = np.asarray(pc.fill_null(pc.equal(one, other), False))
+            bad[:count] |= ~(same | (null & np.asarray(other.is_null())))
+    return np.flatnonzero(bad)
+
+
+def _row(rows: pa.Table, number: int) -> tuple | None:
+    there = rows.slice(number, 1).to_pylist()
+    return tuple(there[0].values()) if there else None
 
 
 def _sqlite_blobs(artifacts: Artifacts, outcome: Outcome) -> None:
@@ -200,10 +216,14 @@ def _hdf5_curves(artifacts: Artifacts, outcome: Outcome) -> None:
     if nds:
         trials = artifacts.table("trials", ["source_file"])
         files = np.asarray(trials["source_file"].to_pylist(), dtype=object)
-    with h5py.File(artifacts.hdf5, "r") as file:
+    # Blocks are smaller than chunks: a data set that stays open keeps the chunk that it read last.
+    with h5py.File(artifacts.hdf5, "r", rdcc_nbytes=2 * CHUNK_BYTES) as file:
+        groups: dict[str, Mapping[str, h5py.Dataset]] = {}
         for block in long_blocks(artifacts.benchmark, "curves", artifacts.path("curves")):
             for group, chosen in _groups(block, files):
-                _compare_tensors(file[group], block, chosen, names, outcome)
+                if group not in groups:
+                    groups[group] = dict(file[group].items())
+                _compare_tensors(group, groups[group], block, chosen, names, outcome=outcome)
 
 
 def _groups(block: Block, files: np.ndarray | None) -> Iterator[tuple[str, np.ndarray]]:
@@ -219,7 +239,13 @@ def _groups(block: Block, files: np.ndarray | None) -> Iterator[tuple[str, np.nd
 
 
 def _compare_tensors(
-    group: h5py.Group, block: Block, chosen: np.ndarray, names: list[str], outcome: Outcome
+    where: str,
+    group: Mapping[str, h5py.Dataset],
+    block: Block,
+    chosen: np.ndarray,
+    names: list[str],
+    *,
+    outcome: Outcome,
 ) -> None:
     scale = "trial_id" if "trial_id" in group else "arch_id"
     row = np.searchsorted(group[scale][()], block.rows[scale].to_numpy()[chosen])
@@ -229,7 +255,7 @@ def _compare_tensors(
     for i, name in enumerate(names):
         present = block.present[chosen, i]
         if name not in group:
-            outcome.count(len(chosen), [f"{group.name}/{name}"] if present.any() else [])
+            outcome.count(len(chosen), [f"{where}/{name}"] if present.any() else [])
             continue
         at = (row - low, *inner, slice(0, block.length))
         found = group[name][low:high][at]
@@ -238,7 +264,7 @@ def _compare_tensors(
         # What is absent is NaN, so that a reader who forgets the mask sees no number.
         absent = np.isnan(found) & ~present
         same &= ((found.view(np.int64) == bits[chosen, i]) & present | absent).all(axis=1)
-        bad = [f"{group.name}/{name} {scale} row {r}" for r in row[~same][:5]]
+        bad = [f"{where}/{name} {scale} row {r}" for r in row[~same][:5]]
         outcome.count(len(chosen), bad, failed=int((~same).sum()))
 
 

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ import pyarrow.compute as pc
 from nasbase.benchmarks.nats_common import topology
 from nasbase.benchmarks.nds.files import STEMS
 from nasbase.checks.check import Artifacts, Check, Outcome
-from nasbase.checks.database import check_integrity, open_database
+from nasbase.checks.database import StoredRows, check_integrity, open_database
 from nasbase.store.build import read_build
 from nasbase.store.nni import BUILD_TABLE, LEFT_OUT
 
@@ -117,7 +118,7 @@ def _rows(artifacts: Artifacts, outcome: Outcome) -> None:
     benchmark = artifacts.benchmark
     expected, order = _EXPECTED[benchmark](artifacts)
     with closing(open_database(artifacts.nni)) as database:
-        found, config_id = _found(database, benchmark, outcome)
+        found, config_id = _found(artifacts, outcome)
         query = f'SELECT "value" FROM "{BUILD_TABLE}" WHERE "key" = ?'  # noqa: S608
         (said,) = database.execute(query, (LEFT_OUT,)).fetchone() or (None,)
         left_out = str(len(expected.bits) - len(order))
@@ -135,18 +136,17 @@ def _rows(artifacts: Artifacts, outcome: Outcome) -> None:
         _CONFIGS[benchmark](artifacts, database, order, config_id, outcome)
 
 
-def _found(
-    database: sqlite3.Connection, benchmark: str, outcome: Outcome
-) -> tuple[Side, np.ndarray]:
+def _found(artifacts: Artifacts, outcome: Outcome) -> tuple[Side, np.ndarray]:
     """What the database holds, and the configuration of each trial; ids are looked at here."""
+    benchmark = artifacts.benchmark
     config_id, bits, number = [np.zeros(0)], [np.zeros(0, dtype=np.uint64)], 0
-    for rows in _fetched(database, f"{benchmark}trialstats"):
+    for rows in _fetched(artifacts.nni, f"{benchmark}trialstats"):
         number = _count_ids(rows[0], number, f"{benchmark}trialstats", outcome)
         config_id.append(rows[1])
         bits.append(mixed(rows[2:]))
     points = Tally(number)
     last, seen = np.zeros((2, 1)), 0
-    for rows in _fetched(database, f"{benchmark}intermediatestats"):
+    for rows in _fetched(artifacts.nni, f"{benchmark}intermediatestats"):
         seen = _count_ids(rows[0], seen, f"{benchmark}intermediatestats", outcome)
         above, epoch = np.concatenate([last, rows[1:3]], axis=1)
         rising = (np.diff(above) > 0) | ((np.diff(above) == 0) & (np.diff(epoch) > 0))
@@ -158,11 +158,14 @@ def _found(
     return Side(np.concatenate(bits), points), np.concatenate(config_id).astype(np.int64)
 
 
-def _fetched(database: sqlite3.Connection, table: str) -> Iterator[np.ndarray]:
+def _fetched(path: Path, table: str) -> Iterator[np.ndarray]:
     """Rows of a table of numbers in the order of their ids, column by column; NULL is NaN."""
-    cursor = database.execute(f'SELECT * FROM "{table}" ORDER BY id')  # noqa: S608
-    while rows := cursor.fetchmany(FETCHED_ROWS):
-        yield np.array(rows, dtype=np.float64).T
+    with closing(open_database(path)) as database:
+        names = [name for name, *_ in database.execute(f'SELECT * FROM "{table}"').description]  # noqa: S608
+    types = dict.fromkeys(names, pa.float64())
+    with StoredRows(path, table, types, "id", FETCHED_ROWS) as stored:
+        for rows in stored:
+            yield np.array([column.to_numpy() for column in rows.columns])
 
 
 def _count_ids(ids: np.ndarray, number: int, table: str, outcome: Outcome) -> int:
