@@ -487,7 +487,7 @@ def _rank_correlation(benchmark: str) -> Table:
         (
             _computed("comparison_id", "int32", "Pair of accuracies, counted from 0.")._replace(origin="identifier"),
             _computed("top_pct", "int8", "Share of the networks that is compared: the best by y (the full schedule, the other data set, the test split, the later run), at least 2; equal values: the lower id first.", unit="%"),
-            _computed("kind", "string", "What differs: schedules (y: the longer one), datasets, splits (x: valid, y: test; nds: train, test), seeds (two runs of the same training), or proxy (x: valid after a shorter schedule, y: test after the longest)."),
+            _computed("kind", "string", "What differs: schedules (y: the longer one), datasets, splits (x: valid, y: test; nds: train, test), seeds (two of the first five runs of the same training), or proxy (x: valid after a shorter schedule, y: test after the longest)."),
             *((proposer,) if nds else ()),
             *sides,
             _computed("n", "int32", "Networks compared: those of the share that have both accuracies.", unit="networks"),

@@ -31,6 +31,11 @@ TOP_PCT = (100, 50, 25, 10, 1)
 networks are easily told from good ones."""
 
 
+RUNS = 5
+"""Runs of a training that are compared with each other: the first ones. Upstream has up to three,
+but configurations of NDS that were drawn again and again have many."""
+
+
 def write_summaries(
     benchmark: str, folder: Path, metadata: Mapping[str, str]
 ) -> dict[str, TableContent]:
@@ -151,10 +156,11 @@ def correlation_rows(
     so that only splits and runs can be compared.
     """
     number = 0
+    families = list(_families(accuracies, configurations))
     for kind, x, y in comparisons(accuracies):
         first, second = accuracies.at(x), accuracies.at(y)
         both = ~np.isnan(first) & ~np.isnan(second)
-        for proposer, ids in _families(accuracies, configurations):
+        for proposer, ids in families:
             chosen = ids[both[ids]]
             if len(chosen) < 2:
                 continue
@@ -192,7 +198,7 @@ def comparisons(accuracies: Accuracies) -> Iterator[tuple[str, Point, Point]]:
             yield "splits", Point(*by_role[choosing], epochs), Point(*by_role["test"], epochs)
     for where in everywhere:
         for epochs in accuracies.schedules(where[0]):
-            for one_run, other_run in combinations(accuracies.runs(*where, epochs), 2):
+            for one_run, other_run in combinations(accuracies.runs(*where, epochs)[:RUNS], 2):
                 yield "seeds", one_run, other_run
     for by_role in roles.values():
         *short_ones, longest = accuracies.schedules(by_role["test"][0]) or [0]
