@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from nasbase.benchmarks import canonical_name, room_of
+from nasbase.benchmarks.room import choose_counterpart
 from nasbase.errors import ConfigError
 from nasbase.sources.schema import validate
 from nasbase.sources.table import Release, SourcesTable
@@ -55,6 +56,11 @@ class BuildConfig:
     def is_partial(self, release: Release) -> bool:
         """Whether a release may hold fewer records than its space."""
         return self.partial or release.partial
+
+    def counterpart_of(self, release: Release) -> Release | None:
+        """The release of this build that a release is compared with, if there is one."""
+        name = room_of(release.benchmark).counterpart
+        return choose_counterpart(release, (r for r in self.releases if r.benchmark == name))
 
     def shards_of(self, benchmark: str) -> int:
         """Number of shards of a benchmark: one where its release is a single stream."""

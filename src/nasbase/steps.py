@@ -123,8 +123,12 @@ def validate_step(
     forms: Sequence[str],
     partial: bool,
     reread: Extent,
+    counterpart: Path | None = None,
 ) -> None:
-    """Run every check on the artifacts of a build, the raw files at hand."""
+    """Run every check on the artifacts of a build, the raw files at hand.
+
+    ``counterpart`` is the folder of Parquet tables that they are compared with, if there is one.
+    """
     from nasbase.checks.check import Artifacts
     from nasbase.checks.validate import validate
     from nasbase.store.build import read_build
@@ -138,5 +142,6 @@ def validate_step(
         synthetic=build.synthetic,
         forms=tuple(forms),
         others=parquet.parent,
+        counterpart=counterpart,
     )
     validate(artifacts, report, raw=raw_release(fetched, partial=partial), reread=reread)

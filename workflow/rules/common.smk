@@ -92,6 +92,12 @@ def artifacts_of(wildcards):
     return {"parquet": f"{work}/parquet", "forms": forms_of(wildcards)}
 
 
+def counterpart_of(wildcards):
+    """Tables of the release that a release is compared with, if this run builds both."""
+    other = BUILD.counterpart_of(release_of(wildcards))
+    return {"counterpart": f"{named(WORK, other)}/parquet"} if other else {}
+
+
 def validated_of(wildcards):
     """The artifacts of a release and the report that they passed."""
     work = named(WORK, release_of(wildcards))

@@ -1,6 +1,7 @@
 rule validate:
     input:
         unpack(artifacts_of),
+        unpack(counterpart_of),
         raw=ancient(FETCHED),
         code=checking_code,
     output:

@@ -9,6 +9,8 @@ from nasbase.steps import validate_step
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+counterpart = snakemake.input.get("counterpart")
+
 with job_log(snakemake.log[0]):
     validate_step(
         Path(snakemake.input.raw),
@@ -17,4 +19,5 @@ with job_log(snakemake.log[0]):
         forms=snakemake.params.forms,
         partial=snakemake.params.partial,
         reread=snakemake.params.reread,
+        counterpart=Path(counterpart) if counterpart else None,
     )

@@ -10,7 +10,7 @@ import abc
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from nasbase.errors import RawDataError
 
@@ -136,6 +136,31 @@ def column_note(
 Progress = Callable[[str], None]
 
 
+class Released(Protocol):
+    """Whatever tells which release it is, and whether its numbers are made up."""
+
+    @property
+    def release(self) -> str:
+        """Name of the release."""
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether its numbers are made up."""
+
+
+AnyReleased = TypeVar("AnyReleased", bound=Released)
+
+
+def choose_counterpart(this: Released, others: Iterable[AnyReleased]) -> AnyReleased | None:
+    """The one of ``others`` that a release is compared with; see `Room.counterpart`.
+
+    Made-up numbers are compared with made-up ones only, real ones with real ones; a release of
+    the same name comes before the first.
+    """
+    alike = [other for other in others if other.synthetic == this.synthetic]
+    return min(alike, key=lambda other: other.release != this.release, default=None)
+
+
 class Room(abc.ABC):
     """Everything that is peculiar to one benchmark.
 
@@ -156,6 +181,10 @@ class Room(abc.ABC):
         all forms together; measured).
     run_order
         Columns of ``trials`` that number the runs of one training; see `rank_runs`.
+    counterpart
+        Another benchmark that released the same trainings: the checks compare its tables with
+        those of this one where both are built. Two rooms never name each other, because
+        validation of one waits for the tables of the other.
     """
 
     name: str
@@ -165,6 +194,7 @@ class Room(abc.ABC):
     max_shards: int | None = None
     disk_factor: float = 4.0
     run_order: tuple[str, ...] = ("seed",)
+    counterpart: str | None = None
 
     # ------------------------------------------------------------------ raw -> tables
 

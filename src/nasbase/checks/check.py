@@ -69,7 +69,8 @@ class Artifacts:
     """The artifacts of one build, as they lie on disk.
 
     ``folder`` holds the Parquet tables, ``others`` (default: the same folder) the other forms;
-    ``made_by`` is the version of nasbase that wrote them.
+    ``made_by`` is the version of nasbase that wrote them. ``counterpart`` holds the Parquet tables
+    of another benchmark that released the same trainings, if there is such a build.
     """
 
     benchmark: str
@@ -80,6 +81,7 @@ class Artifacts:
     forms: tuple[str, ...] = ("parquet",)
     others: Path | None = None
     made_by: str = __version__
+    counterpart: Path | None = None
 
     def path(self, table: str) -> Path:
         """The Parquet file of one table."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import nasbase
-from nasbase.benchmarks import NAMES, canonical_name
+from nasbase.benchmarks import NAMES, canonical_name, room_of
+from nasbase.benchmarks.room import choose_counterpart
 from nasbase.cli import output
 from nasbase.cli.arguments import add_home
 from nasbase.environment import find_home
@@ -53,7 +54,7 @@ def _verify(given: argparse.Namespace) -> None:
         bench = nasbase.open(name, release=release, home=home)
         rows += list(_files(bench))
         if given.checks:
-            rows += list(_checks(bench))
+            rows += list(_checks(bench, _counterpart(bench, home)))
     told = [row for row in rows if row["verdict"] != "ok"]
     bad = [row for row in told if not row["verdict"].startswith(WARNING)]
     columns = {key: [row[key] for row in rows] for key in rows[0]}
@@ -99,7 +100,16 @@ def _compare(path: Path, recorded: dict[str, Any]) -> str:
     return "ok" if digest == recorded["sha256"] else f"has the SHA-256 {digest}"
 
 
-def _checks(bench: Any) -> Iterator[dict[str, Any]]:
+def _counterpart(bench: Any, home: Path) -> Path | None:
+    """Folder of the installed build that the checks compare a build with."""
+    name = room_of(bench.name).counterpart
+    folders = [path.parent for path in sorted(home.glob(f"{name}/*/manifest.json"))]
+    installed = [nasbase.open(str(name), release=f.name, home=home) for f in folders]
+    chosen = choose_counterpart(bench, installed)
+    return None if chosen is None else chosen.folder
+
+
+def _checks(bench: Any, counterpart: Path | None) -> Iterator[dict[str, Any]]:
     from nasbase.checks.check import Artifacts
     from nasbase.checks.validate import checks_of
 
@@ -111,6 +121,7 @@ def _checks(bench: Any) -> Iterator[dict[str, Any]]:
         synthetic=bench.synthetic,
         forms=tuple(bench.manifest["forms"]),
         made_by=bench.manifest["nasbase"],
+        counterpart=counterpart,
     )
     for check in checks_of(artifacts):
         yield _row(bench, f"check {check.id}", _verdict(check.report(artifacts)))

@@ -24,6 +24,7 @@ from nasbase.errors import RawDataError
 
 if TYPE_CHECKING:
     from nasbase.benchmarks.reread import Place, Reread
+    from nasbase.checks.check import Check
 
 BATCH_BYTES = 32 << 20
 HPS = ("full", "less")
@@ -40,6 +41,8 @@ class NasBench201(TopologyRoom):
     title = TITLE
     max_shards = 1
     disk_factor = 5.5  # with NNI's database; measured on a sample
+    # The later release, which nobody should have to wait for: it does not wait for this one.
+    counterpart = "nats_tss"
 
     # ------------------------------------------------------------------ raw -> tables
 
@@ -104,6 +107,12 @@ class NasBench201(TopologyRoom):
 
         file = raw.only_file(FORM)
         return reread.reread_torch_file(file.path, file.name, places)
+
+    def checks(self) -> Sequence[Check]:
+        """What every build of records must be, and what NATS-Bench says of the same trainings."""
+        from nasbase.benchmarks.nb201.checks import counterpart_checks
+
+        return (*super().checks(), *counterpart_checks())
 
     # ------------------------------------------------------------------ sample releases
 
