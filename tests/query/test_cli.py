@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import nasbase
+from nasbase.checks.check import Check
 from nasbase.cli import main
 from nasbase.store.install import write_catalog
 from nasbase.tables.derive import column_rows
@@ -193,6 +194,15 @@ def test_a_build_of_another_version_may_be_worded_otherwise(run, home, tmp_path,
     assert status == 3
     assert "failed: " in line
     assert "1 differ, 0 warnings." in out
+
+
+def test_verify_compares_with_what_is_installed_beside_it(run, home, monkeypatch):
+    seen = []
+    check = Check("nb201.seen", "It has run.", lambda artifacts, _: seen.append(artifacts))
+    monkeypatch.setattr("nasbase.checks.validate.checks_of", lambda _: [check])
+    for name, other in (("nb201", home / "nats_tss" / "sample"), ("nats_tss", None)):
+        status, _, _ = run("verify", name, "--checks")
+        assert (status, seen.pop().counterpart) == (0, other)
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".jsonl"])

@@ -58,6 +58,15 @@ def test_the_real_table_builds_all_five():
     assert chosen(read(releases={"nasbench101": "only108"}, benchmarks="nb101")) == [
         ("nb101", "only108")
     ]
+
+
+def test_what_is_compared_is_built_by_the_same_run():
+    for benchmarks, other in (("nb201,nats_tss", "nats_tss"), ("nb201,nats_sss", None)):
+        build = read(benchmarks=benchmarks, releases={"nb201": ["1.0", "1.1"]})
+        for release in build.releases:
+            found = build.counterpart_of(release)
+            wanted = other if release.benchmark == "nb201" else None
+            assert (found and found.benchmark) == wanted
     assert chosen(read(releases={"nats_tss": 1.0}, benchmarks="tss")) == [("nats_tss", "1.0")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -12,6 +13,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "workflow"))
 
 from harness import sample
 from tampering import Good, good_build
+
+from nasbase.benchmarks import room_of
 
 ARCHITECTURES = {"nb101": 8, "nb201": 6, "nats_tss": 6, "nats_sss": 6, "nds": 68}
 
@@ -24,6 +27,8 @@ def good(tmp_path_factory):
     @cache
     def of(benchmark: str) -> Good:
         sample(folder / "samples", benchmark, architectures=ARCHITECTURES[benchmark])
-        return good_build(folder, benchmark, "samples/sources.yaml")
+        built = good_build(folder, benchmark, "samples/sources.yaml")
+        other = room_of(benchmark).counterpart
+        return replace(built, counterpart=of(other).work / "parquet") if other else built
 
     return of

@@ -682,3 +682,115 @@ def nb201_offsets_exchanged(copy: Copy) -> None:
 def nb201_units(copy: Copy) -> None:
     copy.put("trials", "flops_m", lambda row: 1e6 * row["flops_m"])  # all have an erratum then
     copy.follow()
+
+
+# ---------------------------------------------------------------------------------------------
+# NAS-Bench-201 beside nats_tss, which is as it was
+
+
+SAME = "nb201.same-as-nats-tss"
+
+
+def last_of_short(copy: Copy, dataset: str) -> dict[str, int]:
+    """Key of the last point of the first short training on a data set."""
+    return last(copy, trial(copy, dataset=dataset, num_epochs=12))
+
+
+@defect(
+    OLD,
+    "architectures",
+    "An architecture string is that of another index than in nats_tss.",
+    {f"{SAME}.architectures": "arch_id {place}: "},
+)
+def nb201_string(copy: Copy) -> str:
+    return tss_string(copy)
+
+
+@defect(
+    OLD,
+    "costs",
+    "Computed sizes are not those of nats_tss.",
+    {f"{SAME}.costs": "arch_id {place}, dataset cifar100: "},
+)
+def nb201_costs(copy: Copy) -> str:
+    first = copy.rows("costs")[0]["arch_id"]
+    copy.put("costs", "params", lambda r: r["params"] + 1, arch_id=first, dataset="cifar100")
+    return str(first)
+
+
+@defect(
+    OLD,
+    "trials, curves",
+    "A training has a seed that it does not have in nats_tss.",
+    {f"{SAME}.trainings": "cifar10, 12 epochs, seed {place}: not in nats_tss"},
+    severity="warning",
+)
+def nb201_seed(copy: Copy) -> str:
+    number = trial(copy, dataset="cifar10", num_epochs=12)
+    copy.put("trials", "seed", 888, trial_id=number)
+    copy.follow()
+    return "888"
+
+
+@defect(
+    OLD,
+    "curves, trials",
+    "One more image is classified rightly than in nats_tss.",
+    {f"{SAME}.accuracies": "cifar100, 12 epochs, seed 111, epoch 12: x_test_acc_pct"},
+    severity="warning",
+)
+def nb201_accuracy(copy: Copy) -> None:
+    where = last_of_short(copy, "cifar100")
+    copy.put("curves", "x_test_acc_pct", lambda r: r["x_test_acc_pct"] + 100 / 5_000, **where)
+    copy.follow(finals=True)
+
+
+@defect(
+    OLD,
+    "curves, trials",
+    "A loss is NaN that is a number in nats_tss.",
+    {f"{SAME}.losses": "cifar10, 12 epochs, seed 111, epoch 12: train_loss nan"},
+    severity="warning",
+)
+def nb201_loss(copy: Copy) -> None:
+    copy.put("curves", "train_loss", math.nan, **last_of_short(copy, "cifar10"))
+    copy.follow(finals=True)
+
+
+@defect(
+    OLD,
+    "curves, trials",
+    "Times of an epoch are milliseconds, unlike those in nats_tss.",
+    {f"{SAME}.times": "cifar10, 12 epochs, seed 111, epoch 12: ori_test_time_s"},
+    severity="warning",
+)
+def nb201_times(copy: Copy) -> None:
+    where = last_of_short(copy, "cifar10")
+    copy.put("curves", "ori_test_time_s", lambda r: 1000 * r["ori_test_time_s"], **where)
+    copy.follow(finals=True)
+
+
+@defect(
+    OLD,
+    "trials",
+    "The latency is not the one in nats_tss.",
+    {f"{SAME}.latencies": "ImageNet16-120, 12 epochs, seed 111: latency_s"},
+    severity="warning",
+)
+def nb201_latency(copy: Copy) -> None:
+    number = trial(copy, dataset="ImageNet16-120", num_epochs=12)
+    copy.put("trials", "latency_s", lambda row: row["latency_s"] * (1 + 1e-8), trial_id=number)
+    copy.follow()
+
+
+@defect(
+    OLD,
+    "trials, notes",
+    "Recorded parameters are another cell's, as they are not in nats_tss; a note says so.",
+    {f"{SAME}.sizes": "ImageNet16-120, 12 epochs, seed 111: params_m"},
+    severity="warning",
+)
+def nb201_sizes(copy: Copy) -> None:
+    number = trial(copy, dataset="ImageNet16-120", num_epochs=12)
+    copy.put("trials", "params_m", lambda row: row["params_m"] + 0.028, trial_id=number)
+    copy.follow()

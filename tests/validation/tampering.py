@@ -111,11 +111,15 @@ def defect(
 
 @dataclass(frozen=True)
 class Good:
-    """A build as `snakemake` leaves it before installation, and the raw release it was made of."""
+    """A build as `snakemake` leaves it before installation, and the raw release it was made of.
+
+    ``counterpart`` are the tables of the build that it is compared with.
+    """
 
     benchmark: str
     work: Path
     raw: RawRelease
+    counterpart: Path | None = None
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of every file that a defect may change, by name."""
@@ -164,6 +168,7 @@ class Copy:
             files.append(replace(file, path=folder / file.name))
         self.raw = replace(good.raw, files=tuple(files))
         self.forms = tuple(forms)
+        self.counterpart = good.counterpart
 
     @property
     def artifacts(self) -> Artifacts:
@@ -176,6 +181,7 @@ class Copy:
             synthetic=self.raw.synthetic,
             forms=("parquet", *self.forms),
             others=self.folder,
+            counterpart=self.counterpart,
         )
 
     def own(self, path: Path) -> Path:

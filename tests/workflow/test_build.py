@@ -89,6 +89,24 @@ def test_nb201_and_nats_tss_number_architectures_alike(built):
     assert all(ids[0][i] == ids[1][i] for i in common)
 
 
+def comparisons(built) -> list[dict]:
+    """What validation of nb201 says of nats_tss."""
+    report = json.loads((built.results("nb201") / "validation.json").read_text())
+    return [check for check in report["checks"] if "same-as-nats-tss" in check["id"]]
+
+
+def test_nb201_is_compared_with_nats_tss_where_both_are_built(built):
+    found = comparisons(built)
+    other = f"nats_tss {built.manifest('nats_tss')['version']}"
+    assert len(found) == 8
+    for check in found:
+        assert (check["passed"], check["compared_with"]) == (True, other)
+        assert check["checked"] > 0
+    alone = built.run("-n", benchmarks="nb201").text
+    assert "Validating nb201" in alone
+    assert "Assembling" not in alone
+
+
 def test_nb101_percentages_give_the_released_fractions_back(built):
     trials = pq.read_table(built.results("nb101") / "curves.parquet")
     for name in ("train_acc_pct", "valid_acc_pct", "test_acc_pct"):
@@ -130,6 +148,8 @@ def test_one_benchmark_is_one_benchmark(samples, tmp_path):
     assert [p.name for p in (workflow.folder / "results").iterdir() if p.is_dir()] == ["nb201"]
     assert not (workflow.results("nb201") / "nb201.sqlite").exists()
     assert workflow.manifest("nb201")["forms"] == ["parquet"]
+    reasons = {check.get("not_applicable") for check in comparisons(workflow)}
+    assert reasons == {"nats_tss was not built with it."}
 
 
 def test_the_workflow_runs_in_another_directory(samples, tmp_path):

@@ -157,7 +157,7 @@ def _checks(build: Installed) -> str:
         [
             _verdict(record),
             f"<code>{escape(record['id'])}</code>",
-            escape(record["claim"]) + _examples(record),
+            escape(record["claim"]) + _counts(record) + _examples(record),
             f"{record['checked']:,}",
             f"{record['failed']:,}",
         ]
@@ -176,6 +176,15 @@ def _verdict(record: Mapping[str, Any]) -> str:
 
 def _severity(record: Mapping[str, Any]) -> str:
     return "failed" if record["severity"] == "error" else "warning"
+
+
+def _counts(record: Mapping[str, Any]) -> str:
+    """What a check counted column by column, where it did: the numbers that are not 0."""
+    lines = []
+    for name, counts in record.get("counts", {}).items():
+        found = [f"{n:,} {how.replace('_', ' ')}" for how, n in sorted(counts.items()) if n]
+        lines.append(f"{name}: {', '.join(found) or 'nothing in common'}")
+    return "".join(f'<br><span class="note">{escape(text)}</span>' for text in lines)
 
 
 def _examples(record: Mapping[str, Any]) -> str:
