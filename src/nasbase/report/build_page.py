@@ -182,7 +182,7 @@ def _counts(record: Mapping[str, Any]) -> str:
     """What a check counted column by column, where it did: the numbers that are not 0."""
     lines = []
     for name, counts in record.get("counts", {}).items():
-        found = [f"{n:,} {how.replace('_', ' ')}" for how, n in sorted(counts.items()) if n]
+        found = [f"{n:,} {how.replace('_', ' ', 1)}" for how, n in sorted(counts.items()) if n]
         lines.append(f"{name}: {', '.join(found) or 'nothing in common'}")
     return "".join(f'<br><span class="note">{escape(text)}</span>' for text in lines)
 
