@@ -132,9 +132,9 @@ def digests(paths: Iterable[Path]) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def good_build(folder: Path, benchmark: str, sources: str) -> Good:
+def good_build(folder: Path, benchmark: str, sources: str, **settings: Any) -> Good:
     """Build the sample release of a folder; only what validation looks at is kept."""
-    build(folder, benchmark, "sample", sources)
+    build(folder, benchmark, "sample", sources, **settings)
     (work,) = (folder / "build" / benchmark).iterdir()
     (fetched,) = (folder / "resources" / "raw" / benchmark).glob("*/fetched.json")
     raw = read_fetched(fetched)
