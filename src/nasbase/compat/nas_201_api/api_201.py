@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import copy
 import os
-import random
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 from nasbase.compat.nas_201_api.api_utils import ArchResults
-from nasbase.compat.nats_bench._space import information_lines, is_build, more_info
 from nasbase.compat.nats_bench.api_topology import SETS_SHOWN, NATStopology
 from nasbase.compat.nats_bench.api_utils import NASBenchMetaAPI
-from nasbase.compat.records.library import Library, Records
+from nasbase.compat.records.answers import information_lines
+from nasbase.compat.records.library import Library, is_build
 
 ALL_BENCHMARK_FILES = ["NAS-Bench-201-v1_0-e61699.pth", "NAS-Bench-201-v1_1-096897.pth"]
 ALL_ARCHIVE_DIRS = ["NAS-Bench-201-v1_1-archive"]
@@ -55,6 +54,8 @@ class NASBench201API(NASBenchMetaAPI):
         If the file is too large to be held in memory: build it.
     """
 
+    _refusal = AssertionError
+
     def __init__(self, file_path_or_dict: Any = None, verbose: bool = True) -> None:
         self.filename = None
         self._fast_mode, self._archive_dir = False, None
@@ -75,14 +76,7 @@ class NASBench201API(NASBenchMetaAPI):
             self._shelve(source)
         else:
             self._take(source)
-        self.archstr2index = {}
-        for index, arch in enumerate(self.meta_archs):
-            if arch in self.archstr2index:
-                raise AssertionError(
-                    f"This [{index}]-th arch {arch} already in the dict "
-                    f"({self.archstr2index[arch]})."
-                )
-            self.archstr2index[arch] = index
+        self._number()
 
     @staticmethod
     def _default() -> str:
@@ -112,23 +106,18 @@ class NASBench201API(NASBenchMetaAPI):
         return load_torch(path)
 
     def _shelve(self, library: Library) -> None:
-        self.meta_archs = list(library.meta_archs)
-        self.arch2infos_dict = Records(library)
-        for index in library.indexes():
-            self.arch2infos_dict.shelve(index, library)
+        super()._shelve(library)
         self.evaluated_indexes = list(self.arch2infos_dict)
 
     def _take(self, content: Any) -> None:
         if not isinstance(content, dict):
             raise AssertionError(f"It should be a dict instead of {type(content)}")
-        for key in ("meta_archs", "arch2infos", "evaluated_indexes"):
-            if key not in content:
-                raise AssertionError(f"Can not find key[{key}] in the dict")
-        self.meta_archs = copy.deepcopy(content["meta_archs"])
-        self.arch2infos_dict = Records()
-        for index in sorted(content["arch2infos"]):
-            self.arch2infos_dict[index] = _entry(content["arch2infos"][index])
+        super()._take(content)
         self.evaluated_indexes = sorted(content["evaluated_indexes"])
+
+    def _entry(self, states: dict[str, Any]) -> OrderedDict[str, Any]:
+        make = ArchResults.create_from_state_dict
+        return OrderedDict((hp, make(states[name])) for hp, name in NAMES.items())
 
     # ------------------------------------------------------------------ differences from NATS-Bench
 
@@ -146,13 +135,6 @@ class NASBench201API(NASBenchMetaAPI):
 
     def _archive(self, root: Any) -> Library | None:  # noqa: ARG002
         return None
-
-    def arch(self, index: int) -> str:
-        """Architecture at an index."""
-        self._say("Call the arch function with index={:}", index)
-        if not 0 <= index < len(self.meta_archs):
-            raise AssertionError(f"invalid index : {index} vs. {len(self.meta_archs)}.")
-        return self.meta_archs[index]
 
     def reload(self, archive_root: Any = None, index: int | None = None) -> None:
         """Read the records of one architecture, or of all, from ``NNNNNN-FULL.pth`` files.
@@ -181,7 +163,7 @@ class NASBench201API(NASBenchMetaAPI):
             content = load_torch(path)
             if not (isinstance(content, dict) and "full" in content and "less" in content):
                 raise AssertionError(f"invalid format of data in {path}")
-            self.arch2infos_dict[one] = _entry(content)
+            self.arch2infos_dict[one] = self._entry(content)
 
     def clear_params(self, index: int, hp: str | None = None) -> None:
         """Forget the weights of an architecture, of one schedule or of all."""
@@ -205,41 +187,6 @@ class NASBench201API(NASBenchMetaAPI):
         if hp not in self.arch2infos_dict.hps(arch_index):  # a number is no name here
             raise self._hp_missing(arch_index, hp)
         return self.arch2infos_dict.record(arch_index, hp, dataset)  # type: ignore[return-value]
-
-    def query_by_index(self, arch_index: int, dataname: str | None = None, hp: str = "12") -> Any:
-        """A copy of the record of an architecture, or its trainings on a data set by seed."""
-        self._say(
-            "Call query_by_index with arch_index={:}, dataname={:}, hp={:}",
-            arch_index, dataname, hp,
-        )  # fmt: skip
-        info = self.query_meta_info_by_index(arch_index, hp)
-        if dataname is None:
-            return info
-        if dataname not in info.get_dataset_names():
-            raise ValueError(f"invalid dataset-name : {dataname} vs. {info.get_dataset_names()}")
-        return info.query(dataname)
-
-    def get_more_info(
-        self,
-        index: Any,
-        dataset: str,
-        iepoch: int | None = None,
-        hp: str = "12",
-        is_random: Any = True,
-    ) -> dict[str, Any]:
-        """Loss, accuracy and times on every set; as NATS-Bench's, without a comment."""
-        self._say(
-            "Call the get_more_info function with index={:}, dataset={:}, "
-            "iepoch={:}, hp={:}, and is_random={:}.",
-            index, dataset, iepoch, hp, is_random,
-        )  # fmt: skip
-        index = self.query_index_by_arch(index)
-        if index not in self.arch2infos_dict:
-            raise ValueError(f"Did not find {index} from arch2infos_dict.")
-        record = self.arch2infos_dict.record(index, str(hp), dataset)
-        if isinstance(is_random, bool) and is_random:
-            is_random = random.choice(record.dataset_seed[dataset])
-        return more_info(record, dataset, iepoch, is_random)
 
     def simulate_train_eval(  # type: ignore[override]
         self, arch: Any, dataset: str, hp: str = "12", account_time: bool = True
@@ -287,8 +234,3 @@ class NASBench201API(NASBenchMetaAPI):
         if search_space is None:
             return NATStopology.str2matrix(arch_str)
         return NATStopology.str2matrix(arch_str, search_space)
-
-
-def _entry(content: dict[str, Any]) -> OrderedDict[str, ArchResults]:
-    make = ArchResults.create_from_state_dict
-    return OrderedDict((hp, make(content[name])) for hp, name in NAMES.items())

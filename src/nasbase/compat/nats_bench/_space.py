@@ -1,12 +1,10 @@
-"""How an interface to one search space is made, and its question about all sets at once."""
+"""How an interface to one search space of NATS-Bench is made."""
 
 from __future__ import annotations
 
 import copy
 import os
-import random
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from nasbase.compat.nats_bench.api_utils import (
     nats_is_file,
     time_string,
 )
-from nasbase.compat.records.library import Library, Records
+from nasbase.compat.records.library import Library, is_build
 
 TRAINED_ON = {"cifar10-valid": "train set", "cifar10": "train+valid sets"}
 """What each CIFAR-10 data set was trained on, as the comment in `get_more_info` says it."""
@@ -54,7 +52,6 @@ class SpaceAPI(NASBenchMetaAPI):
     """
 
     _benchmark: str
-    _timeless = True  # whether None stands for the times of a record without times
 
     def __init__(
         self, file_path_or_dict: Any = None, fast_mode: bool = False, verbose: bool = True
@@ -64,7 +61,6 @@ class SpaceAPI(NASBenchMetaAPI):
         self._archive_dir = None
         self._archives: dict[str, Library | None] = {}
         self.reset_time()
-        self.arch2infos_dict = Records()
         self._avaliable_hps = set()
         self.evaluated_indexes = set()
         source = file_path_or_dict
@@ -92,14 +88,7 @@ class SpaceAPI(NASBenchMetaAPI):
             raise ValueError(
                 f"file_path_or_dict [{type(source)}] must be a dict or archive_dir must be set"
             )
-        self.archstr2index = {}
-        for index, arch in enumerate(self.meta_archs):
-            if arch in self.archstr2index:
-                raise ValueError(
-                    f"This [{index}]-th arch {arch} already in the dict "
-                    f"({self.archstr2index[arch]})."
-                )
-            self.archstr2index[arch] = index
+        self._number()
         self._log(
             f"Create NATS-Bench ({self._search_space_name}) done with "
             "{:}/{:} architectures avaliable.",
@@ -174,29 +163,19 @@ class SpaceAPI(NASBenchMetaAPI):
         return None
 
     def _shelve(self, library: Library) -> None:
-        """Take over what a library lists; in fast mode nothing counts as loaded yet."""
-        self.meta_archs = list(library.meta_archs)
-        self.arch2infos_dict = Records(library)
+        super()._shelve(library)
         if not self._fast_mode:
-            for index in library.indexes():
-                self.arch2infos_dict.shelve(index, library)
             self.evaluated_indexes = set(self.arch2infos_dict)
             self._avaliable_hps = set(library.all_hps())
 
     def _take(self, content: dict[str, Any]) -> None:
-        """Take over a dictionary with upstream's keys."""
-        for key in ("meta_archs", "arch2infos", "evaluated_indexes"):
-            if key not in content:
-                raise ValueError(f"Can not find key[{key}] in the dict")
-        self.meta_archs = copy.deepcopy(content["meta_archs"])
-        for index in sorted(content["arch2infos"]):
-            states = content["arch2infos"][index]
-            entry: OrderedDict[str, ArchResults] = OrderedDict()
-            for hp, state in states.items():
-                entry[hp] = ArchResults.create_from_state_dict(state)
-                self._avaliable_hps.add(hp)
-            self.arch2infos_dict[index] = entry
+        super()._take(content)
         self.evaluated_indexes = set(content["evaluated_indexes"])
+
+    def _entry(self, states: dict[str, Any]) -> OrderedDict[str, Any]:
+        self._avaliable_hps.update(states)
+        make = ArchResults.create_from_state_dict
+        return OrderedDict((hp, make(state)) for hp, state in states.items())
 
     # ------------------------------------------------------------------ questions
 
@@ -212,186 +191,10 @@ class SpaceAPI(NASBenchMetaAPI):
         """Print what is known about one architecture, or about all that have been loaded."""
         self._show(index, self._print_information)
 
-    def get_more_info(
-        self,
-        index: Any,
-        dataset: str,
-        iepoch: int | None = None,
-        hp: str = "12",
-        is_random: Any = True,
-    ) -> dict[str, Any]:
-        """Loss, accuracy and times on every set of a data set after an epoch.
-
-        Parameters
-        ----------
-        index
-            The architecture: index, string, or object with ``tostr()``.
-        dataset
-            ``cifar10-valid``, ``cifar10``, ``cifar100`` or ``ImageNet16-120``.
-        iepoch
-            Epoch, from 0; None: the last one.
-        hp
-            The schedule.
-        is_random
-            True: one training, drawn with the module `random`; False: the mean of all; a seed:
-            that training.
-
-        Returns
-        -------
-        dict
-            ``<set>-loss``, ``-accuracy`` (percent), ``-per-time`` and ``-all-time`` (seconds up to
-            the epoch) for ``train`` and, where they were recorded, ``valid``, ``test``,
-            ``valtest``.
-
-        Raises
-        ------
-        ValueError, KeyError
-            If there is no such architecture, data set, schedule, epoch or seed.
-        """
-        self._log(
-            "Call the get_more_info function with index={:}, dataset={:}, "
-            "iepoch={:}, hp={:}, and is_random={:}.",
-            index, dataset, iepoch, hp, is_random,
-        )  # fmt: skip
-        index = self.query_index_by_arch(index)
-        self._prepare_info(index)
-        if index not in self.arch2infos_dict:
-            raise ValueError(f"Did not find {index} from arch2infos_dict.")
-        records = self.arch2infos_dict
-        record = records.record(index, str(hp), dataset)
-        if isinstance(is_random, bool) and is_random:
-            is_random = random.choice(record.dataset_seed[dataset])
-        question = None
-        if type(iepoch) in _EPOCHS and type(is_random) in _RUNS:
-            question = (index, hp, dataset, iepoch, type(is_random), is_random)
-            known = records.answers.get(question)
-            if known is not None:
-                return dict(known)
-        info = more_info(
-            record, dataset, iepoch, is_random, comment=_comment(dataset, hp),
-            timeless=self._timeless,
-        )  # fmt: skip
-        return info if question is None else records.answered(question, info)
-
-
-_EPOCHS, _RUNS = (int, type(None)), (int, bool)
-"""Types of what can be remembered; the type of a run tells False, which is no seed, from 0."""
-
-
-def _comment(dataset: str, hp: Any) -> str | None:
-    return COMMENT.format(TRAINED_ON[dataset], hp) if dataset in TRAINED_ON else None
-
-
-def more_info(
-    record: ArchResults,
-    dataset: str,
-    iepoch: int | None,
-    is_random: Any,
-    *,
-    comment: str | None = None,
-    timeless: bool = True,
-) -> dict[str, Any]:
-    """What `SpaceAPI.get_more_info` gives, of one record.
-
-    Parameters
-    ----------
-    is_random
-        False: the mean of all trainings; a seed: that training.
-    comment
-        Value of the key ``comment``, which only CIFAR-10 has.
-    timeless
-        Whether missing times are None; else they are a `TypeError`, as upstream's division is.
-    """
-
-    def metrics(setname: str) -> dict[str, Any]:
-        return record.get_metrics(dataset, setname, iepoch=iepoch, is_random=is_random)
-
-    def optional(setname: str) -> dict[str, Any] | None:
-        try:
-            return metrics(setname)
-        # Upstream takes every failure for "not recorded": a missing epoch or set, an unknown seed,
-        # tables that somebody has replaced.
-        except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError):
-            return None
-
-    groups: dict[str, dict[str, Any] | None] = {"train": metrics("train")}
-    total = groups["train"]["iepoch"] + 1  # type: ignore[index]
-    info = _group("train", groups["train"], total, timeless)
-    if dataset == "cifar10-valid":
-        groups = {"valid": metrics("x-valid"), "test": optional("ori-test")}
-    elif dataset == "cifar10":
-        test, valid = optional("ori-test"), optional("x-valid")
-        groups = {"valid": valid, "test": test}
-    else:
-        test, valid, both = optional("x-test"), optional("x-valid"), optional("ori-test")
-        groups = {"valid": valid, "test": test, "valtest": both}
-    if comment is not None:
-        info["comment"] = comment
-    for name, found in groups.items():
-        info |= _group(name, found, total, timeless)
-    return info
-
-
-def _group(name: str, found: dict[str, Any] | None, total: float, timeless: bool) -> dict[str, Any]:
-    if found is None:
-        return {}
-    seconds = found["all_time"]
-    return {
-        f"{name}-loss": found["loss"],
-        f"{name}-accuracy": found["accuracy"],
-        f"{name}-per-time": None if seconds is None and timeless else seconds / total,
-        f"{name}-all-time": seconds,
-    }
-
-
-def is_build(path: str) -> bool:
-    """Whether a folder is a build of nasbase."""
-    return Path(path, "manifest.json").is_file()
+    def _comment(self, dataset: str, hp: Any) -> str | None:
+        return COMMENT.format(TRAINED_ON[dataset], hp) if dataset in TRAINED_ON else None
 
 
 def _is_tar(path: str) -> bool:
     with Path(path).open("rb") as file:
         return file.read(262)[257:] == b"ustar"
-
-
-# ---------------------------------------------------------------------------------------------
-# text
-
-
-def metric_text(found: dict[str, Any]) -> str:
-    """Loss and accuracy as `query_info_str_by_arch` shows them."""
-    return "loss = {:.3f} & top1 = {:.2f}%".format(found["loss"], found["accuracy"])
-
-
-def information_lines(
-    information: Any,
-    extra_info: Any,
-    sets: Mapping[str, Sequence[tuple[str, str]]],
-    metric: Any = metric_text,
-) -> list[str]:
-    """The lines of `query_info_str_by_arch`.
-
-    Parameters
-    ----------
-    information
-        A record.
-    sets
-        Data set -> (label, set) of what is shown beside the training set; ``""``: all others.
-    metric
-        How loss and accuracy are written.
-    """
-    names = information.get_dataset_names()
-    lines = [information.arch_str, f"datasets : {names}, extra-info : {extra_info}"]
-    for dataset in names:
-        costs = information.get_compute_costs(dataset)
-        latency = costs["latency"]
-        shown = f"{latency * 1000:.2f}" if latency is not None and latency > 0 else None
-        lines.append(
-            f"{dataset:14s} FLOP={costs['flops']:6.2f} M, Params={costs['params']:.3f} MB, "
-            f"latency={shown} ms."
-        )
-        asked = [("train", "train"), *sets.get(dataset, sets[""])]
-        found = [(label, information.get_metrics(dataset, name)) for label, name in asked]
-        groups = ", ".join(f"{label} : [{metric(values)}]" for label, values in found)
-        lines.append(f"{dataset:14s} {groups}")
-    return lines

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from nasbase.compat.nats_bench._space import SpaceAPI, information_lines
+from nasbase.compat.nats_bench._space import SpaceAPI
+from nasbase.compat.records.answers import information_lines
 
 ALL_BASE_NAMES = ["NATS-sss-v1_0-50262"]
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from nasbase.benchmarks.nats_common.topology import OPERATIONS
-from nasbase.compat.nats_bench._space import SpaceAPI, information_lines
+from nasbase.compat.nats_bench._space import SpaceAPI
 from nasbase.compat.nats_bench.genotype_utils import node_inputs, topology_str2structure
+from nasbase.compat.records.answers import information_lines
 
 ALL_BASE_NAMES = ["NATS-tss-v1_0-3ffb9"]
 

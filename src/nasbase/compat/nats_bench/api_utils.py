@@ -1,4 +1,4 @@
-"""What both search spaces of NATS-Bench share; the names of upstream's module."""
+"""What the interfaces to NATS-Bench and NAS-Bench-201 share; the names of upstream's module."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import pickle
 import random
 import time
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nasbase.compat.records.answers import more_info
 from nasbase.compat.records.library import Library, Records
 from nasbase.compat.records.results import ArchResults, ResultsCount, mean
 
@@ -38,6 +40,9 @@ PICKLE_EXT = "pickle.pbz2"
 
 WHOLE_SCAN = 64
 """Architectures from which on `find_best` reads means of the whole space at once."""
+
+_EPOCHS, _RUNS = (int, type(None)), (int, bool)
+"""Types of what can be remembered; the type of a run tells False, which is no seed, from 0."""
 
 _file_system = "default"
 
@@ -159,7 +164,7 @@ def remap_dataset_set_names(
 
 
 class NASBenchMetaAPI(abc.ABC):
-    """The questions that both search spaces answer.
+    """The questions that every interface answers.
 
     Attributes
     ----------
@@ -189,6 +194,9 @@ class NASBenchMetaAPI(abc.ABC):
     _full_train_epochs: int
     _used_time: float
 
+    _refusal: type[Exception] = ValueError  # what upstream raises for an index or a key
+    _timeless = True  # whether None stands for the times of a record without times
+
     @abc.abstractmethod
     def __init__(
         self, file_path_or_dict: Any = None, fast_mode: bool = False, verbose: bool = True
@@ -213,8 +221,8 @@ class NASBenchMetaAPI(abc.ABC):
     def arch(self, index: int) -> str:
         """Architecture at an index."""
         self._say("Call the arch function with index={:}", index)
-        if index < 0 or index >= len(self.meta_archs):
-            raise ValueError(f"invalid index : {index} vs. {len(self.meta_archs)}.")
+        if not 0 <= index < len(self.meta_archs):
+            raise self._refusal(f"invalid index : {index} vs. {len(self.meta_archs)}.")
         return self.meta_archs[index]
 
     def __len__(self) -> int:
@@ -297,6 +305,39 @@ class NASBenchMetaAPI(abc.ABC):
         return -1
 
     # ------------------------------------------------------------------ loading
+
+    def _shelve(self, library: Library) -> None:
+        """Take over what a library lists; in fast mode nothing counts as loaded yet."""
+        self.meta_archs = list(library.meta_archs)
+        self.arch2infos_dict = Records(library)
+        if not self._fast_mode:
+            for index in library.indexes():
+                self.arch2infos_dict.shelve(index, library)
+
+    def _take(self, content: dict[str, Any]) -> None:
+        """Take over a dictionary with upstream's keys."""
+        for key in ("meta_archs", "arch2infos", "evaluated_indexes"):
+            if key not in content:
+                raise self._refusal(f"Can not find key[{key}] in the dict")
+        self.meta_archs = copy.deepcopy(content["meta_archs"])
+        self.arch2infos_dict = Records()
+        for index in sorted(content["arch2infos"]):
+            self.arch2infos_dict[index] = self._entry(content["arch2infos"][index])
+
+    @abc.abstractmethod
+    def _entry(self, states: dict[str, Any]) -> OrderedDict[str, Any]:
+        """The records of one architecture by schedule, from upstream's dictionaries of them."""
+
+    def _number(self) -> None:
+        """Note the index of every architecture."""
+        self.archstr2index = {}
+        for index, arch in enumerate(self.meta_archs):
+            if arch in self.archstr2index:
+                raise self._refusal(
+                    f"This [{index}]-th arch {arch} already in the dict "
+                    f"({self.archstr2index[arch]})."
+                )
+            self.archstr2index[arch] = index
 
     @abc.abstractmethod
     def _archive(self, root: Any) -> Library | None:
@@ -429,7 +470,7 @@ class NASBenchMetaAPI(abc.ABC):
             "Call query_by_index with arch_index={:}, dataname={:}, hp={:}",
             arch_index, dataname, hp,
         )  # fmt: skip
-        info = self.query_meta_info_by_index(arch_index, str(hp))
+        info = self.query_meta_info_by_index(arch_index, hp)
         if dataname is None:
             return info
         if dataname not in info.get_dataset_names():
@@ -470,7 +511,6 @@ class NASBenchMetaAPI(abc.ABC):
         )  # fmt: skip
         return self.get_cost_info(index, dataset, hp)["latency"]
 
-    @abc.abstractmethod
     def get_more_info(
         self,
         index: Any,
@@ -479,7 +519,66 @@ class NASBenchMetaAPI(abc.ABC):
         hp: str = "12",
         is_random: Any = True,
     ) -> dict[str, Any]:
-        """Loss, accuracy and times on every set of a data set."""
+        """Loss, accuracy and times on every set of a data set after an epoch.
+
+        Parameters
+        ----------
+        index
+            The architecture: index, string, or object with ``tostr()``.
+        dataset
+            ``cifar10-valid``, ``cifar10``, ``cifar100`` or ``ImageNet16-120``.
+        iepoch
+            Epoch, from 0; None: the last one.
+        hp
+            The schedule.
+        is_random
+            True: one training, drawn with the module `random`; False: the mean of all; a seed:
+            that training.
+
+        Returns
+        -------
+        dict
+            ``<set>-loss``, ``-accuracy`` (percent), ``-per-time`` and ``-all-time`` (seconds up to
+            the epoch) for ``train`` and, where they were recorded, ``valid``, ``test``,
+            ``valtest``.
+
+        Raises
+        ------
+        ValueError, KeyError
+            If there is no such architecture, data set, schedule, epoch or seed.
+        """
+        self._log(
+            "Call the get_more_info function with index={:}, dataset={:}, "
+            "iepoch={:}, hp={:}, and is_random={:}.",
+            index, dataset, iepoch, hp, is_random,
+        )  # fmt: skip
+        index = self.query_index_by_arch(index)
+        self._prepare_info(index)
+        if index not in self.arch2infos_dict:
+            raise ValueError(f"Did not find {index} from arch2infos_dict.")
+        records = self.arch2infos_dict
+        record = records.record(index, str(hp), dataset)
+        if isinstance(is_random, bool) and is_random:
+            is_random = random.choice(record.dataset_seed[dataset])
+        question = None
+        if type(iepoch) in _EPOCHS and type(is_random) in _RUNS:
+            question = (index, hp, dataset, iepoch, type(is_random), is_random)
+            known = records.answers.get(question)
+            if known is not None:
+                return dict(known)
+        info = more_info(
+            record,
+            dataset,
+            iepoch,
+            is_random,
+            comment=self._comment(dataset, hp),
+            timeless=self._timeless,
+        )
+        return info if question is None else records.answered(question, info)
+
+    def _comment(self, dataset: str, hp: Any) -> str | None:  # noqa: ARG002
+        """What an answer of `get_more_info` says of itself."""
+        return None
 
     def simulate_train_eval(
         self,

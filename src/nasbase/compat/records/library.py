@@ -5,10 +5,16 @@ from __future__ import annotations
 import abc
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nasbase.compat.records.results import ArchResults
+
+
+def is_build(path: str) -> bool:
+    """Whether a folder is a build of nasbase."""
+    return Path(path, "manifest.json").is_file()
 
 
 class Library(abc.ABC):
