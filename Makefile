@@ -31,7 +31,7 @@ demo: $(READY)
 	$(BIN)/python examples/three_questions.py
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 cluster: $(READY)
 	$(BIN)/python -m pytest tests/cluster

@@ -17,9 +17,7 @@ from pathlib import Path
 import pytest
 from harness import ROOT, Result, Workflow, digests, environment, sample, workflow_in
 from slurm import Slurm
-from stepwise import build
-
-from nasbase.store.install import write_catalog
+from stepwise import build_all
 
 # What a cluster without accounting needs beside the profile. The executor waits 10 s more each time
 # that it found nothing new: from 1 s on, a step of some seconds takes 12 here.
@@ -75,16 +73,6 @@ class ClusterWorkflow(Workflow):
         """Which files are installed, whatever their content."""
         results = self.folder / "results"
         return {str(path.relative_to(results)): path.stat().st_ino for path in results.rglob("*")}
-
-
-def expected(samples: Path, folder: Path, benchmarks: list[str]) -> dict[str, str]:
-    """Digests of a local build of the same release: its steps called one after another."""
-    workflow_in(folder, samples)
-    for name in benchmarks:
-        settings = {"outputs": ["sqlite", "hdf5"], "reread": "sample"}
-        build(folder, name, "sample", "samples/sources.yaml", **settings)
-    write_catalog(folder / "results")
-    return digests(folder / "results")
 
 
 def rules_of(jobs: dict[str, dict], state: str) -> Counter:
@@ -174,8 +162,10 @@ def story(slurm, samples, tmp_path_factory) -> Story:
         (unfinished,) = {path.parent for path in begun(killed)}
         left = [path.name for path in unfinished.parent.glob("000-of-002")]
         os.kill(process, signal.SIGKILL)
-    local = expected(samples, tmp_path_factory.mktemp("local"), ["nb101", "nds"])
-    return Story(workflow, result, killed, left, local)
+    # The same build here, its steps called one after another.
+    forms = {"outputs": ["sqlite", "hdf5"]}
+    local = build_all(samples, tmp_path_factory.mktemp("local"), ["nb101", "nds"], **forms)
+    return Story(workflow, result, killed, left, digests(local))
 
 
 def test_a_killed_process_is_reported_and_its_job_tried_again(story, slurm):

@@ -73,14 +73,15 @@ def build(name: str, folder: Path, results: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory) -> Path:
+def home(shared) -> Path:
     """A results folder with sample builds of all five benchmarks; tests change nothing in it."""
-    folder = tmp_path_factory.mktemp("query")
-    results = folder / "results"
-    for name in NAMES:
-        build(name, folder, results)
-    write_catalog(results)
-    return results
+
+    def fill(folder: Path) -> None:
+        for name in NAMES:
+            build(name, folder, folder / "results")
+        write_catalog(folder / "results")
+
+    return shared("query", fill) / "results"
 
 
 @pytest.fixture

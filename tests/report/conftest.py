@@ -22,14 +22,16 @@ ARCHITECTURES = {"nb101": 40, "nb201": 16, "nats_tss": 30, "nats_sss": 24, "nds"
 
 
 @pytest.fixture(scope="session")
-def builds(tmp_path_factory) -> Path:
+def builds(shared) -> Path:
     """A results folder with a sample build of every benchmark; tests change nothing in it."""
-    folder = tmp_path_factory.mktemp("report")
-    for name in NAMES:
-        sample(folder, name, architectures=ARCHITECTURES[name])
-        build(folder, name, "sample", releases={name: ["sample"]}, outputs=["parquet"])
-    write_catalog(folder / "results")
-    return folder / "results"
+
+    def fill(folder: Path) -> None:
+        for name in NAMES:
+            sample(folder, name, architectures=ARCHITECTURES[name])
+            build(folder, name, "sample", releases={name: ["sample"]}, outputs=["parquet"])
+        write_catalog(folder / "results")
+
+    return shared("report", fill) / "results"
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from releases import frame
-from stepwise import build
+from stepwise import make
 
 from nasbase.benchmarks import room_of
 from nasbase.benchmarks.room import RawRelease
@@ -133,17 +133,13 @@ def digests(paths: Iterable[Path]) -> dict[str, str]:
 
 
 def good_build(folder: Path, benchmark: str, sources: str, **settings: Any) -> Good:
-    """Build the sample release of a folder; only what validation looks at is kept."""
-    build(folder, benchmark, "sample", sources, **settings)
-    (work,) = (folder / "build" / benchmark).iterdir()
-    (fetched,) = (folder / "resources" / "raw" / benchmark).glob("*/fetched.json")
-    raw = read_fetched(fetched)
+    """Build the sample release of a folder up to validation; only what that looks at is kept."""
+    made = make(folder, benchmark, "sample", sources, **settings)
+    work, raw = folder / made.work, read_fetched(folder / made.fetched)
     files = tuple(replace(file, path=folder / file.path) for file in raw.files)
-    metadata = pq.read_metadata(work / "parquet" / "trials.parquet").metadata
-    partial = json.loads(metadata[b"nasbase.partial"])
-    for left in ("shards", "plan.json", "validation.json"):
-        path = work / left
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree(work / "shards")
+    (work / "plan.json").unlink()
+    partial = made.config.is_partial(made.row)
     return Good(benchmark, work, replace(raw, files=files, partial=partial))
 
 

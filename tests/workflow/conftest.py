@@ -6,30 +6,29 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from harness import Workflow, sample, workflow_in
+from harness import Workflow, sample, settings, workflow_in
 
 
 @pytest.fixture(scope="session")
-def samples(tmp_path_factory) -> Path:
+def samples(shared) -> Path:
     """Small sample releases of all five benchmarks, with their table."""
-    out = tmp_path_factory.mktemp("samples")
-    sample(out, "all")
-    return out
+    return shared("samples", lambda folder: sample(folder, "all"))
 
 
 @pytest.fixture(scope="session")
-def built(samples, tmp_path_factory) -> Workflow:
+def built(samples, shared) -> Workflow:
     """All five benchmarks, built once; tests read it and change nothing."""
-    workflow = workflow_in(tmp_path_factory.mktemp("built"), samples)
-    workflow.run()
-    return workflow
+    return _workflow(shared, "built", samples)
 
 
 @pytest.fixture(scope="session")
-def _small(samples, tmp_path_factory) -> Workflow:
-    workflow = workflow_in(tmp_path_factory.mktemp("small"), samples, benchmarks="nb101")
-    workflow.run()
-    return workflow
+def _small(samples, shared) -> Workflow:
+    return _workflow(shared, "small", samples, benchmarks="nb101")
+
+
+def _workflow(shared, name: str, samples: Path, **config) -> Workflow:
+    folder = shared(name, lambda folder: workflow_in(folder, samples, **config).run())
+    return Workflow(folder, config=settings(**config))
 
 
 @pytest.fixture

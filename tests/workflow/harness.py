@@ -19,6 +19,10 @@ from nasbase.cli import main
 ROOT = Path(__file__).resolve().parents[2]
 
 
+_SUMS = ("all", "total")
+"""Lines of a dry run's table that are no jobs of their own."""
+
+
 @dataclass
 class Result:
     """What a run of snakemake did."""
@@ -34,6 +38,13 @@ class Result:
         )
 
     @property
+    def planned(self) -> list[str]:
+        """Rules of the jobs that a dry run lists, in alphabetical order, `all` aside."""
+        (table,) = re.findall(r"^job +count\n-[- ]*\n((?:\w+ +\d+\n)+)", self.text, re.M)[:1]
+        counts = (line.split() for line in table.splitlines())
+        return [r for r, count in sorted(counts) for _ in range(int(count)) if r not in _SUMS]
+
+    @property
     def nothing_to_do(self) -> bool:
         return "Nothing to be done" in self.text
 
@@ -47,10 +58,10 @@ class Workflow:
     config: dict = field(default_factory=dict)
 
     def command(self, *arguments: str, cores: int = 2, **config) -> list[str]:
-        settings = {**self.config, **config}
+        given = {**self.config, **config}
         pairs = [
             f"{key}={value if isinstance(value, str) else json.dumps(value)}"
-            for key, value in settings.items()
+            for key, value in given.items()
         ]
         snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(self.root / "Snakefile")]
         return [
@@ -118,6 +129,10 @@ def sample(out: Path, benchmark: str, architectures: int = 12, seed: int = 1, **
 def workflow_in(folder: Path, samples: Path, **config) -> Workflow:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(samples, folder / "samples")
+    return Workflow(folder, config=settings(**config))
+
+
+def settings(**config) -> dict:
+    """The configuration of a test's workflow."""
     # Pages are no artifacts, and their cost is not that of a test about artifacts.
-    settings = {"sources": "samples/sources.yaml", "shards": 2, "report": False}
-    return Workflow(folder, config={**settings, **config})
+    return {"sources": "samples/sources.yaml", "shards": 2, "report": False, **config}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import ROOT
 
-from nasbase.config import read_config
+from nasbase.config import BuildConfig, read_config
+from nasbase.sources.table import Release
 from nasbase.steps import assemble_step, convert_step, fetch_step, plan_step, validate_step
 from nasbase.store.hdf5 import write_hdf5
-from nasbase.store.install import install
+from nasbase.store.install import install, write_catalog
 from nasbase.store.nni import DATABASES
 from nasbase.store.nni.writer import write_nni
 from nasbase.store.sqlite import write_sqlite
@@ -30,17 +32,48 @@ def inside(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
+@dataclass(frozen=True)
+class Made:
+    """What the steps before validation have left in ``build``."""
+
+    config: BuildConfig
+    row: Release
+    work: Path
+    fetched: Path
+    others: dict[str, Path]
+    provenance: dict[str, str | None]
+
+
 def build(
     folder: Path, benchmark: str, release: str, table: str = "sources.yaml", **settings: object
 ) -> Path:
     """What `snakemake` does for one release in ``folder``; the installed folder."""
     with inside(folder):
-        _build(benchmark, release, {"sources": table, "benchmarks": [benchmark], **settings})
+        _validate_and_install(_make(benchmark, release, table, settings))
     return folder / "results" / benchmark / release
 
 
-def _build(benchmark: str, release: str, settings: dict) -> None:
-    config = read_config({"shards": 2, "reread": "all", **settings}, SCHEMA, ROOT)
+def build_all(samples: Path, folder: Path, benchmarks: Iterable[str], **settings: object) -> Path:
+    """What `snakemake` does for several sample releases; the results folder."""
+    folder.mkdir(exist_ok=True)
+    for name in benchmarks:
+        table = str(samples / "sources.yaml")
+        build(folder, name, "sample", table, reread="sample", **settings)
+    write_catalog(folder / "results")
+    return folder / "results"
+
+
+def make(
+    folder: Path, benchmark: str, release: str, table: str = "sources.yaml", **settings: object
+) -> Made:
+    """The same up to validation, for tests of validation; paths are relative to ``folder``."""
+    with inside(folder):
+        return _make(benchmark, release, table, settings)
+
+
+def _make(benchmark: str, release: str, table: str, settings: dict) -> Made:
+    given = {"sources": table, "benchmarks": [benchmark], "shards": 2, "reread": "all"}
+    config = read_config({**given, **settings}, SCHEMA, ROOT)
     row = config.table.release(benchmark, release)
     partial, forms = config.is_partial(row), config.forms_of(benchmark)
     fetched = Path("resources/raw", benchmark, row.key, "fetched.json")
@@ -65,12 +98,23 @@ def _build(benchmark: str, release: str, settings: dict) -> None:
     others = {form: files[form] for form in forms[1:]}
     for form, path in others.items():
         {"sqlite": write_sqlite, "hdf5": write_hdf5, "nni": write_nni}[form](parquet, path)
-    report = work / "validation.json"
-    validate_step(fetched, parquet, report, forms=forms, partial=partial, reread=config.reread)
+    return Made(config, row, work, fetched, others, provenance)
+
+
+def _validate_and_install(made: Made) -> None:
+    row, parquet, report = made.row, made.work / "parquet", made.work / "validation.json"
+    validate_step(
+        made.fetched,
+        parquet,
+        report,
+        forms=made.config.forms_of(row.benchmark),
+        partial=made.config.is_partial(row),
+        reread=made.config.reread,
+    )
     install(
-        Path("results", benchmark, release),
+        Path("results", row.benchmark, row.release),
         parquet=parquet,
-        forms=others,
+        forms=made.others,
         validation=report,
-        description={**provenance, "status": row.status},
+        description={**made.provenance, "status": row.status},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -87,12 +88,14 @@ def test_the_rule_declares_the_modules_that_draw(reported):
     assert {"report/page.css", "report/charts.js"} <= declared
 
 
-def test_a_report_that_fails_blocks_no_build(samples, tmp_path, monkeypatch):
+def test_a_report_that_fails_blocks_no_build(reported, tmp_path, monkeypatch):
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "vl_convert.py").write_text("raise ImportError('made to fail')\n")
     monkeypatch.setenv("PYTHONPATH", str(broken))
-    workflow = workflow_in(tmp_path / "work", samples, **BRIEF)
+    subprocess.run(["cp", "-a", str(reported.folder), str(tmp_path / "work")], check=True)
+    workflow = Workflow(tmp_path / "work", config=reported.config)
+    shutil.rmtree(workflow.folder / "results")
     result = workflow.run(ok=False)
     assert result.rules.count("install") == 2
     assert "catalog" in result.rules
