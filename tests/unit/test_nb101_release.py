@@ -201,7 +201,7 @@ def test_a_release_is_one_file(tmp_path):
     raw = written(tmp_path, [simple()])
     for files in ((), raw.files * 2):
         bad = RawRelease("nb101", "sample", files, True, True)
-        with pytest.raises(RawDataError, match="one TFRecord file"):
+        with pytest.raises(RawDataError, match="expected: a TFRecord file"):
             ROOM.plan(bad, 1)
 
 

@@ -565,7 +565,7 @@ def test_other_folders_and_junk_are_no_obstacle(tmp_path):
 def test_a_release_is_one_file(tmp_path):
     raw = release(tmp_path, {"ResNet": [job()]})
     twice = RawRelease("nds", "1", raw.files * 2, partial=True, synthetic=True)
-    refused(lambda: nds.plan(twice, 1), RawDataError, "1 file", "2 files")
+    refused(lambda: nds.plan(twice, 1), RawDataError, "is one file", "data.zip, data.zip")
 
 
 # ---------------------------------------------------------------------------------------------

@@ -56,9 +56,11 @@ def build(
 def build_all(samples: Path, folder: Path, benchmarks: Iterable[str], **settings: object) -> Path:
     """What `snakemake` does for several sample releases; the results folder."""
     folder.mkdir(exist_ok=True)
-    for name in benchmarks:
-        table = str(samples / "sources.yaml")
-        build(folder, name, "sample", table, reread="sample", **settings)
+    table, names = str(samples / "sources.yaml"), list(benchmarks)
+    given = {"reread": "sample", "benchmarks": names, **settings}
+    with inside(folder):
+        for made in [_make(name, "sample", table, given) for name in names]:
+            _validate_and_install(made)
     write_catalog(folder / "results")
     return folder / "results"
 
@@ -103,6 +105,7 @@ def _make(benchmark: str, release: str, table: str, settings: dict) -> Made:
 
 def _validate_and_install(made: Made) -> None:
     row, parquet, report = made.row, made.work / "parquet", made.work / "validation.json"
+    other = made.config.counterpart_of(row)
     validate_step(
         made.fetched,
         parquet,
@@ -110,6 +113,7 @@ def _validate_and_install(made: Made) -> None:
         forms=made.config.forms_of(row.benchmark),
         partial=made.config.is_partial(row),
         reread=made.config.reread,
+        counterpart=Path("build", other.benchmark, other.key, "parquet") if other else None,
     )
     install(
         Path("results", row.benchmark, row.release),
