@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 DATASETS = ("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
@@ -34,6 +35,7 @@ SIZE_GENOTYPE = (
 """The one cell of all networks of the size space."""
 
 
+@cache
 def eval_sets(dataset: str) -> tuple[str, ...]:
     """Splits of a data set that upstream evaluates on."""
     return tuple(split for split in IMAGES[dataset] if split != "train")

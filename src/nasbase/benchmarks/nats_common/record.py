@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,6 +23,7 @@ from nasbase.tables.shards import shard_trials
 STATE_KEYS = frozenset(("arch_index", "arch_str", "all_results", "dataset_seed", "clear_net_done"))
 TRAIN_TABLES = ("train_acc1es", "train_acc5es", "train_losses", "train_times")
 EVAL_TABLES = ("eval_acc1es", "eval_losses", "eval_times")
+TABLES = (*TRAIN_TABLES, *EVAL_TABLES)
 SCALAR_KEYS = (
     "name",
     "arch_config",
@@ -34,7 +35,7 @@ SCALAR_KEYS = (
     "eval_names",
     "net_state_dict",
 )
-RESULT_KEYS = frozenset((*SCALAR_KEYS, *TRAIN_TABLES, *EVAL_TABLES))
+RESULT_KEYS = frozenset((*SCALAR_KEYS, *TABLES))
 MAX_LAYOUTS = 1000
 """Most layouts kept; a release has some twenty."""
 
@@ -52,40 +53,70 @@ _COLUMN_ENDS = {
     "eval_times": "time_s",
 }
 
+_SCALARS = (
+    "arch_id",
+    "dataset",
+    "num_epochs",
+    "run_order",
+    "seed",
+    "params_m",
+    "flops_m",
+    "latency_s",
+    "source_file",
+    "source_pos",
+    "source_offset",
+    "source_bytes",
+    "extra",
+)
+"""Columns of a trial that are not lists."""
+
+_MAPPINGS = (dict, Mapping)  # a dict is known at once; to ask an abstract class takes a while
+
 Points = dict[str, tuple[np.ndarray, np.ndarray]]
 """Where a table has values: split -> (epochs from 0, positions in the table)."""
 
 
-def keys_and_values(table: Mapping[Any, float]) -> tuple[tuple[Any, ...], np.ndarray]:
-    """Keys and float64 values of a per-epoch table, a dict or an object with both at hand."""
-    keys = getattr(table, "keys_tuple", None)
-    if keys is not None:
-        return keys, table.values_array  # type: ignore[attr-defined]
-    # struct is the fastest way from floats to an array that refuses text and None.
-    packed = struct.pack(f"{len(table)}d", *table.values())
-    return tuple(table), np.frombuffer(packed, dtype=np.float64)
+def packed(table: Mapping[Any, float]) -> bytes:
+    """Values of a per-epoch table, a dict or an object with its array at hand, as float64."""
+    values = getattr(table, "values_array", None)
+    if values is not None:
+        return values.tobytes()
+    # struct is the fastest way from floats to bytes that refuses text and None.
+    return struct.pack(f"{len(table)}d", *table.values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Layout:
     """How the values of one trial's tables become its series; trials share a few of these.
 
     Attributes
     ----------
+    keys
+        Keys of the tables, in the order of `TABLES`.
     epochs
         Epochs of the trial, from 1, ascending.
-    rows
-        Row of the trial's block for each series that has values.
-    gather
-        For every cell of the block the position among the values of all tables, one after another.
-    nulls
-        Cells without a value, or None.
+    series
+        For every series that has values, by its place in the catalogue: for every epoch the
+        position among the values of all tables, one after another, and which epochs have no value
+        (None: none).
     """
 
+    keys: tuple[tuple[Any, ...], ...]
     epochs: np.ndarray
-    rows: Mapping[int, int]
-    gather: np.ndarray
-    nulls: np.ndarray | None
+    series: Mapping[int, tuple[np.ndarray, np.ndarray | None]]
+
+
+@dataclass(slots=True)
+class _Trials:
+    """The values of trials of one layout, one trial after another, and the trials' rows."""
+
+    layout: _Layout
+    rows: list[int] = field(default_factory=list)
+    values: bytearray = field(default_factory=bytearray)
+
+    def block(self) -> np.ndarray:
+        """The values by trial."""
+        return np.frombuffer(self.values, np.float64).reshape(len(self.rows), -1)
 
 
 class TrialRows:
@@ -104,16 +135,13 @@ class TrialRows:
         self._arch_strs = arch_strs
         self._schema = shard_trials(benchmark)
         self._series = {column.name: i for i, column in enumerate(series(benchmark))}
-        self._scalars = [
-            name for name in self._schema.names if name != "epoch" and name not in self._series
-        ]
         self._layouts: dict[tuple, _Layout] = {}
+        self._latest: dict[tuple[str, int], _Layout] = {}
         self._clear()
 
     def _clear(self) -> None:
         self._rows: list[tuple] = []
-        self._blocks: list[np.ndarray] = []
-        self._used: list[_Layout] = []
+        self._trials: dict[_Layout, _Trials] = {}
         self.nbytes = 0
 
     # ------------------------------------------------------------------ records in
@@ -213,69 +241,83 @@ class TrialRows:
         arch_id, num_epochs, arch_str = record
         where = f"{where}, trial {key!r}"
         dataset, seed = _check_result(key, result, num_epochs, where)
-        layout, values = self._layout(dataset, num_epochs, result, where)
-        extra = {name: _plain(result[name], name, where) for name in result.keys() - RESULT_KEYS}
+        layout, values = self._read_tables(dataset, num_epochs, result, where)
+        extra = {}
+        if len(result) > len(RESULT_KEYS):
+            extra = {
+                name: _plain(result[name], name, where) for name in result.keys() - RESULT_KEYS
+            }
         config = result["arch_config"]
         if config != architecture_config(self.benchmark, arch_str, dataset):
             extra["arch_config"] = _plain(config, "arch_config", where)
         latency = _latency(result["latency"], extra, where)
-        row = {
-            "arch_id": arch_id,
-            "dataset": dataset,
-            "num_epochs": num_epochs,
-            "run_order": seed,
-            "seed": seed,
-            "params_m": _number(result["params"], "params", where),
-            "flops_m": _number(result["flop"], "flop", where),
-            "latency_s": latency,
-            "source_file": source[0],
-            "source_pos": source[1],
-            "source_offset": source[2],
-            "source_bytes": source[3],
-            "extra": json.dumps(extra, sort_keys=True) if extra else None,
-        }
-        self._rows.append(tuple(row[name] for name in self._scalars))
-        self._used.append(layout)
-        block = values[layout.gather]
-        self._blocks.append(block)
-        self.nbytes += block.nbytes + 200  # a row's scalars and strings, about
+        trials = self._trials.get(layout)
+        if trials is None:
+            trials = self._trials[layout] = _Trials(layout)
+        trials.rows.append(len(self._rows))
+        trials.values += values
+        self._rows.append(  # as `_SCALARS` names them
+            (
+                arch_id,
+                dataset,
+                num_epochs,
+                seed,
+                seed,
+                _number(result["params"], "params", where),
+                _number(result["flop"], "flop", where),
+                latency,
+                *source,
+                json.dumps(extra, sort_keys=True) if extra else None,
+            )
+        )
+        # In columns, with a row's scalars and strings, about.
+        self.nbytes += 8 * len(layout.epochs) * len(layout.series) + 200
 
     # ------------------------------------------------------------------ per-epoch tables
 
-    def _layout(
+    def _read_tables(
         self, dataset: str, num_epochs: int, result: Mapping[str, Any], where: str
-    ) -> tuple[_Layout, np.ndarray]:
+    ) -> tuple[_Layout, bytes]:
         keys: list[tuple] = []
-        values: list[np.ndarray] = []
-        for name in (*TRAIN_TABLES, *EVAL_TABLES):
+        values: list[bytes] = []
+        for name in TABLES:
             table = result[name]
-            if not table and (table is None or isinstance(table, Mapping)):
+            if table is None:
                 keys.append(())
                 continue
-            if not isinstance(table, Mapping):
+            if not isinstance(table, _MAPPINGS):
                 _fail(f"{name} is not a table.", where, "a dict or None", type(table).__name__)
             try:
-                names, numbers = keys_and_values(table)
+                values.append(packed(table))
             except (struct.error, TypeError) as error:
                 _fail(f"{name} holds something else than numbers.", where, "floats", error)
-            keys.append(names)
-            values.append(numbers)
+            keys.append(getattr(table, "keys_tuple", None) or tuple(table))
+        return self._layout(dataset, num_epochs, tuple(keys), where), b"".join(values)
+
+    def _layout(
+        self, dataset: str, num_epochs: int, keys: tuple[tuple, ...], where: str
+    ) -> _Layout:
         # The same few sets of keys come back in every record; reading them once is what makes a
-        # record cheap.
-        shape = (dataset, num_epochs, *keys)
+        # record cheap. Most often they are those of the trial before, which is found sooner than
+        # so many keys are hashed.
+        latest = self._latest.get((dataset, num_epochs))
+        if latest is not None and latest.keys == keys:
+            return latest
+        shape = (dataset, num_epochs, keys)
         layout = self._layouts.get(shape)
         if layout is None:
             if len(self._layouts) >= MAX_LAYOUTS:
                 self._layouts.clear()
             layout = self._layouts[shape] = self._new_layout(dataset, num_epochs, keys, where)
-        return layout, np.concatenate(values)
+        self._latest[dataset, num_epochs] = layout
+        return layout
 
     def _new_layout(
-        self, dataset: str, num_epochs: int, keys: Sequence[tuple], where: str
+        self, dataset: str, num_epochs: int, keys: tuple[tuple, ...], where: str
     ) -> _Layout:
         found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         offset = 0
-        for name, names in zip((*TRAIN_TABLES, *EVAL_TABLES), keys, strict=True):
+        for name, names in zip(TABLES, keys, strict=True):
             inside = f"{where}, {name}"
             points = (
                 {"train": _train_points(names, num_epochs, inside)}
@@ -290,65 +332,74 @@ class TrialRows:
         if not found:
             _fail("A trial has no values at all.", where, f"{num_epochs} epochs", "none")
         epochs = np.unique(np.concatenate([at for at, _ in found.values()]))
-        gather = np.zeros((len(found), len(epochs)), dtype=np.intp)
-        nulls = np.ones((len(found), len(epochs)), dtype=bool)
-        rows = {}
-        for row, series_index in enumerate(sorted(found)):
-            rows[series_index] = row
-            at, positions = found[series_index]
+        series = {}
+        for index, (at, positions) in found.items():
             columns = np.searchsorted(epochs, at)
-            gather[row, columns] = positions
-            nulls[row, columns] = False
-        return _Layout((epochs + 1).astype(np.int16), rows, gather, nulls if nulls.any() else None)
+            gather = np.zeros(len(epochs), dtype=np.intp)
+            nulls = np.ones(len(epochs), dtype=bool)
+            gather[columns] = positions
+            nulls[columns] = False
+            series[index] = gather, nulls if nulls.any() else None
+        return _Layout(keys, (epochs + 1).astype(np.int16), series)
 
     # ------------------------------------------------------------------ rows out
 
     def flush(self) -> pa.Table:
         """The rows collected so far, in the schema of the shard table ``trials``; starts anew."""
-        columns = dict(zip(self._scalars, zip(*self._rows, strict=True), strict=False))
+        scalars = dict(zip(_SCALARS, zip(*self._rows, strict=True), strict=False))
+        groups = list(self._trials.values())
+        count = len(self._rows)
         arrays = []
-        for field in self._schema:
-            if field.name == "epoch":
-                arrays.append(self._epochs())
-            elif field.name in self._series:
-                arrays.append(self._list_column(self._series[field.name]))
+        for column in self._schema:
+            if column.name == "epoch":
+                arrays.append(_epochs(groups, count))
+            elif column.name in self._series:
+                arrays.append(_list_column(groups, count, self._series[column.name]))
             else:
-                arrays.append(pa.array(columns.get(field.name, ()), type=field.type))
+                arrays.append(pa.array(scalars.get(column.name, ()), type=column.type))
         self._clear()
         return pa.Table.from_arrays(arrays, schema=self._schema)
 
-    def _epochs(self) -> pa.Array:
-        epochs = [layout.epochs for layout in self._used]
-        values = np.concatenate(epochs) if epochs else np.empty(0, np.int16)
-        return pa.ListArray.from_arrays(_offsets(list(map(len, epochs))), pa.array(values))
 
-    def _list_column(self, index: int) -> pa.Array:
-        lengths, pieces, masks = [], [], []
-        holes = False
-        for layout, block in zip(self._used, self._blocks, strict=True):
-            row = layout.rows.get(index)
-            if row is None:
-                lengths.append(0)
-                continue
-            lengths.append(len(layout.epochs))
-            pieces.append(block[row])
-            if layout.nulls is None:
-                masks.append(np.zeros(len(layout.epochs), dtype=bool))
-            else:
-                masks.append(layout.nulls[row])
-                holes = True
-        values = np.concatenate(pieces) if pieces else np.empty(0, np.float64)
-        flat = pa.array(values, mask=np.concatenate(masks) if holes else None)
-        absent = np.array(lengths, dtype=np.int64) == 0
-        return pa.ListArray.from_arrays(
-            _offsets(lengths), flat, mask=pa.array(absent) if absent.any() else None
-        )
+def _epochs(groups: Sequence[_Trials], count: int) -> pa.Array:
+    offsets, cells = _cells(groups, count)
+    values = np.empty(offsets[-1], np.int16)
+    for group, at in zip(groups, cells, strict=True):
+        values[at] = group.layout.epochs
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
 
 
-def _offsets(lengths: Sequence[int]) -> pa.Array:
-    offsets = np.zeros(len(lengths) + 1, dtype=np.int32)
+def _list_column(groups: Sequence[_Trials], count: int, index: int) -> pa.Array:
+    """One series of all trials; a trial without it has no list."""
+    groups = [group for group in groups if index in group.layout.series]
+    offsets, cells = _cells(groups, count)
+    values = np.empty(offsets[-1], np.float64)
+    holes = np.zeros(offsets[-1], bool)
+    for group, at in zip(groups, cells, strict=True):
+        gather, nulls = group.layout.series[index]
+        values[at] = group.block()[:, gather]
+        if nulls is not None:
+            holes[at] = nulls
+    absent = np.diff(offsets) == 0
+    return pa.ListArray.from_arrays(
+        pa.array(offsets),
+        pa.array(values, mask=holes if holes.any() else None),
+        mask=pa.array(absent) if absent.any() else None,
+    )
+
+
+def _cells(groups: Sequence[_Trials], count: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Offsets of all trials' lists, and for every group the cells by trial and epoch."""
+    lengths = np.zeros(count, np.int32)
+    for group in groups:
+        lengths[group.rows] = len(group.layout.epochs)
+    offsets = np.zeros(count + 1, np.int32)
     np.cumsum(lengths, out=offsets[1:])
-    return pa.array(offsets)
+    starts = [offsets[:-1][group.rows] for group in groups]
+    return offsets, [
+        start[:, None] + np.arange(len(group.layout.epochs), dtype=np.int32)
+        for start, group in zip(starts, groups, strict=True)
+    ]
 
 
 # ---------------------------------------------------------------------------------------------
@@ -361,7 +412,7 @@ def _check_result(key: Any, result: Any, num_epochs: int, where: str) -> tuple[s
     dataset, seed = key
     if not isinstance(dataset, str) or dataset not in IMAGES:
         _fail("A trial is on an unknown data set.", where, ", ".join(IMAGES), repr(dataset)[:200])
-    if not isinstance(result, Mapping) or not result.keys() >= RESULT_KEYS:
+    if not isinstance(result, _MAPPINGS) or not result.keys() >= RESULT_KEYS:
         _fail("A trial is not a ResultsCount state.", where, sorted(RESULT_KEYS), _keys(result))
     if result["name"] != dataset:
         _fail("A trial's name is not its data set.", where, dataset, result["name"])
@@ -371,7 +422,7 @@ def _check_result(key: Any, result: Any, num_epochs: int, where: str) -> tuple[s
     if type(result["epochs"]) is not int or result["epochs"] != num_epochs:
         _fail("A trial has another schedule.", where, f"{num_epochs} epochs", result["epochs"])
     names = result["eval_names"]
-    if not isinstance(names, list) or not all(name in eval_sets(dataset) for name in names):
+    if not isinstance(names, list) or not all(map(eval_sets(dataset).__contains__, names)):
         _fail("A trial names unknown splits.", where, ", ".join(eval_sets(dataset)), names)
     return dataset, seed
 
