@@ -181,6 +181,7 @@ def test_a_build_of_another_version_may_be_worded_otherwise(run, home, tmp_path,
     def verified(made_by):
         path = installed / "manifest.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"nasbase": made_by}))
+        write_catalog(tmp_path / "results")
         status, out, _ = run("verify", "nb101", "--checks", at=tmp_path / "results")
         (line,) = [line for line in out.splitlines() if "check all.columns" in line]
         return status, out, line
