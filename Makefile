@@ -5,6 +5,7 @@
 # make check  lint, format and types
 # make bench  measure how fast questions are answered, beside nats_bench and NNI
 # make bench-dropins   measure the drop-ins, beside their originals
+# make bench-full   whole made-up releases of all five benchmarks: time, memory and bytes of every rule
 # make realdata REALDATA=folder   build real pieces of the releases and compare every number
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ REALDATA ?= $(NASBASE_REALDATA)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: all demo test cluster bench bench-dropins realdata check format pins clean
+.PHONY: all demo test cluster bench bench-dropins bench-full realdata check format pins clean
 
 all: $(READY)
 
@@ -43,6 +44,9 @@ bench-dropins: $(READY)
 	set -e; for name in compat_nats compat_nasbench compat_nni nni_fill; do \
 	    $(BIN)/python bench/$$name.py | tee bench/results/$$name.txt; \
 	done
+
+bench-full: $(READY)
+	$(BIN)/python bench/full.py $(BENCH)
 
 realdata: $(READY)
 	mkdir -p build

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbase.benchmarks.nats_common.datasets import EPOCHS, IMAGES
-from nasbase.benchmarks.nats_common.record import TrialRows, keys_and_values
+from nasbase.benchmarks.nats_common.record import TrialRows
 from nasbase.benchmarks.nats_common.sample import arch_results
 from nasbase.benchmarks.nats_common.topology import enumeration
 from nasbase.containers.pickles import decompress, load
@@ -192,8 +192,6 @@ def test_tables_with_arrays_at_hand_give_the_same_rows():
         rows.add(11, 12, this, source_file="x", first_pos=0)
         tables.append(rows.flush())
     assert tables[0].equals(tables[1])
-    keys, values = keys_and_values({2: 0.5, 1: 1.5})
-    assert (keys, values.tolist()) == ((2, 1), [0.5, 1.5])
 
 
 # ---------------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ rule assemble:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(60),
+        disk_mb=needed("assemble", "disk_mb"),
+        mem_mb=needed("assemble", "mem_mb"),
+        runtime=needed("assemble", "runtime"),
     params:
         schema=SCHEMA_VERSION,
         partial=partial_of,
@@ -44,8 +45,9 @@ rule sqlite:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        disk_mb=needed("sqlite", "disk_mb"),
+        mem_mb=needed("sqlite", "mem_mb"),
+        runtime=needed("sqlite", "runtime"),
     params:
         schema=SCHEMA_VERSION,
     message:
@@ -67,8 +69,9 @@ rule hdf5:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(60),
+        disk_mb=needed("hdf5", "disk_mb"),
+        mem_mb=needed("hdf5", "mem_mb"),
+        runtime=needed("hdf5", "runtime"),
     params:
         schema=SCHEMA_VERSION,
     message:
@@ -90,8 +93,9 @@ rule nni:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(60),
+        disk_mb=needed("nni", "disk_mb"),
+        mem_mb=needed("nni", "mem_mb"),
+        runtime=needed("nni", "runtime"),
     params:
         schema=SCHEMA_VERSION,
     message:

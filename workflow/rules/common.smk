@@ -1,7 +1,10 @@
 """What all rules share: the configuration, paths, and the code that each step depends on."""
 
+import os
 import sys
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(workflow.basedir)
 
@@ -186,14 +189,26 @@ def page_code():
 
 # ------------------------------------------------------------------------------ resources
 
+NEEDS = yaml.safe_load((ROOT / "workflow" / "resources.yaml").read_text())
 
-def growing(amount):
-    """A resource that grows with every attempt: a cluster ends a job that wants more than it has."""
+
+def needed(rule, resource):
+    """What a job of a rule needs; a cluster ends one that wants more, so the next try asks for more."""
 
     def of_attempt(wildcards, attempt):
-        return amount * attempt
+        amounts = NEEDS[rule][resource]
+        return attempt * (
+            amounts[wildcards.benchmark] if isinstance(amounts, dict) else amounts
+        )
 
     return of_attempt
+
+
+# Jobs at the same time must fit into the memory of this machine. Snakemake counts `mem_mb` only for
+# jobs that it runs itself, so a cluster is not held back by its submitting host.
+if "mem_mb" not in workflow.global_resources:
+    machine_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6
+    workflow.register_resource("mem_mb", machine_mb * 8 // 10)
 
 
 # ------------------------------------------------------------------------------ params

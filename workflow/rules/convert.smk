@@ -11,8 +11,9 @@ rule plan:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=growing(800),
-        runtime=growing(30),
+        disk_mb=needed("plan", "disk_mb"),
+        mem_mb=needed("plan", "mem_mb"),
+        runtime=needed("plan", "runtime"),
     params:
         shards=shard_count,
         partial=partial_of,
@@ -36,8 +37,9 @@ rule convert:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(120),
+        disk_mb=needed("convert", "disk_mb"),
+        mem_mb=needed("convert", "mem_mb"),
+        runtime=needed("convert", "runtime"),
     params:
         schema=SCHEMA_VERSION,
         partial=partial_of,

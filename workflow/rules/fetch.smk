@@ -9,8 +9,9 @@ rule fetch:
         "../../envs/build.yaml"
     resources:
         downloads=1,
-        mem_mb=300,
-        runtime=600,
+        disk_mb=needed("fetch", "disk_mb"),
+        mem_mb=needed("fetch", "mem_mb"),
+        runtime=needed("fetch", "runtime"),
     params:
         # Names and digests, never urls: a new mirror must not fetch anything again.
         files=files_of,

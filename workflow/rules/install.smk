@@ -12,8 +12,9 @@ rule install:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=500,
-        runtime=30,
+        disk_mb=needed("install", "disk_mb"),
+        mem_mb=needed("install", "mem_mb"),
+        runtime=needed("install", "runtime"),
     params:
         description=description_of,
         forms=built_forms,
@@ -36,8 +37,9 @@ rule catalog:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=300,
-        runtime=10,
+        disk_mb=needed("catalog", "disk_mb"),
+        mem_mb=needed("catalog", "mem_mb"),
+        runtime=needed("catalog", "runtime"),
     message:
         "Listing what is installed."
     script:

@@ -18,8 +18,9 @@ rule page:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        disk_mb=needed("page", "disk_mb"),
+        mem_mb=needed("page", "mem_mb"),
+        runtime=needed("page", "runtime"),
     message:
         "Drawing {wildcards.benchmark} {wildcards.release}."
     script:
@@ -45,8 +46,9 @@ rule report:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        disk_mb=needed("report", "disk_mb"),
+        mem_mb=needed("report", "mem_mb"),
+        runtime=needed("report", "runtime"),
     message:
         "Writing {output.index}."
     script:

@@ -13,8 +13,9 @@ rule validate:
     conda:
         "../../envs/build.yaml"
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(60),
+        disk_mb=needed("validate", "disk_mb"),
+        mem_mb=needed("validate", "mem_mb"),
+        runtime=needed("validate", "runtime"),
     params:
         forms=built_forms,
         partial=partial_of,

@@ -1,0 +1,188 @@
+"""Floors: what the libraries need for the same bytes and rows, without any code of ours.
+
+Each floor runs on one core, over a part of a release, and is scaled to the whole of it. Reading and
+writing are apart, as `convert` and the rules after it are.
+"""
+
+from __future__ import annotations
+
+import base64
+import bz2
+import json
+import pickle
+import random
+import sqlite3
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from time import process_time
+
+import google_crc32c
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nasbase.sources.table import SourcesTable
+from nasbase.store.parquet import read_batches
+from nasbase.tables.catalogue import tables
+
+RELEASE = "sample"
+RECORDS, MEMBERS, ENTRIES, JSON_BYTES = 200_000, 300, 1_000, 200_000_000
+"""Parts of a release that the floors read."""
+
+
+def floors(name: str, folder: Path) -> dict[str, float]:
+    """CPU seconds of the floors for the release in ``folder / "samples"`` and its build.
+
+    ``decode_s``: reading the raw file. ``parquet_s``: writing the Parquet tables. ``sqlite_s``:
+    inserting the rows of SQLite's tables, without indexes.
+    """
+    samples = folder / "samples"
+    release = SourcesTable.load(samples / "sources.yaml").release(name, RELEASE)
+    (file,) = release.files
+    parquet = folder / "work" / "build" / name / release.key / "parquet"
+    return {
+        "decode_s": round(_DECODE[name](samples / file.name), 2),
+        "parquet_s": round(_parquet(parquet), 2),
+        "sqlite_s": round(_sqlite(name, parquet), 2),
+    }
+
+
+# ---------------------------------------------------------------------------------------------
+# raw files
+
+
+def _records(path: Path) -> float:
+    """Frames, CRC-32C in C, JSON, base64, and the doubles of each message by a fixed layout."""
+    start = process_time()
+    read = count = 0
+    with path.open("rb") as file:
+        while header := file.read(12):
+            (length,) = struct.unpack_from("<Q", header)
+            record, _ = file.read(length), file.read(4)
+            google_crc32c.value(record)
+            message = base64.b64decode(orjson.loads(record)[4])
+            struct.unpack_from("<d8xd8xd8xd8xd", message, 3)
+            read, count = read + length + 16, count + 1
+            if count == RECORDS:
+                break
+    return (process_time() - start) * path.stat().st_size / read
+
+
+def _members(path: Path) -> float:
+    """bz2 and the C unpickler on random members, scaled to all of them."""
+    with tarfile.open(path) as tar:
+        members = [m for m in tar.getmembers() if m.isfile() and "meta" not in m.name]
+        chosen = random.Random(1).sample(members, min(MEMBERS, len(members)))
+        start = process_time()
+        for member in chosen:
+            file = tar.extractfile(member)
+            if file is None:
+                raise SystemExit(f"{path}: {member.name} is no file")
+            pickle.loads(bz2.decompress(file.read()))  # noqa: S301 - our own sample
+        spent = process_time() - start
+    return spent * sum(m.size for m in members) / sum(m.size for m in chosen)
+
+
+def _entries(path: Path) -> float:
+    """The C unpickler on a release of fewer architectures; a whole one would need 24 GB."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "nasbase.cli", "sample", "--benchmark=nb201", "--seed=1"]
+        command += [f"--architectures={ENTRIES}", folder]
+        subprocess.run(command, check=True, capture_output=True)
+        (part,) = Path(folder).glob("*.pth")
+        size = part.stat().st_size
+        with part.open("rb") as file:
+            start = process_time()
+            for _ in range(4):  # magic number, protocol, system, the object itself
+                pickle.load(file)  # noqa: S301 - our own sample
+            spent = process_time() - start
+    return spent * path.stat().st_size / size
+
+
+def _json(path: Path) -> float:
+    """Unzip and `json.load`, file by file."""
+    with zipfile.ZipFile(path) as archive:
+        members = [m for m in archive.infolist() if m.filename.endswith(".json")]
+        random.Random(1).shuffle(members)
+        start, read = process_time(), 0
+        for member in members:
+            json.loads(archive.read(member))
+            read += member.file_size
+            if read > JSON_BYTES:
+                break
+        spent = process_time() - start
+    return spent * sum(m.file_size for m in members) / read
+
+
+_DECODE: dict[str, Callable[[Path], float]] = {
+    "nb101": _records,
+    "nb201": _entries,
+    "nats_tss": _members,
+    "nats_sss": _members,
+    "nds": _json,
+}
+
+
+# ---------------------------------------------------------------------------------------------
+# tables
+
+
+def _parquet(folder: Path) -> float:
+    """Write rows that are in memory, with zstd and nothing else."""
+    spent = 0.0
+    with tempfile.TemporaryDirectory() as scratch:
+        for source in sorted(folder.glob("*.parquet")):
+            schema = pq.read_schema(source)
+            with pq.ParquetWriter(Path(scratch, "t"), schema, compression="zstd") as writer:
+                for rows in read_batches(source, 122_880):
+                    start = process_time()
+                    writer.write_table(rows)
+                    spent += process_time() - start
+    return spent
+
+
+def _sqlite(name: str, folder: Path) -> float:
+    """`executemany` of tuples that are in memory, and of blobs of the size of the long tables."""
+    spent = 0.0
+    with tempfile.TemporaryDirectory() as scratch, closing(_database(Path(scratch, "t"))) as base:
+        for table in tables(name):
+            source = folder / f"{table}.parquet"
+            long = name != "nb101" and table in ("curves", "iterations")
+            columns = 2 if long else len(pq.read_schema(source))
+            base.execute(f"CREATE TABLE {table} ({', '.join(f'c{i}' for i in range(columns))})")
+            insert = f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608
+            for rows in read_batches(source):
+                values = _blobs(rows) if long else _tuples(rows)
+                start = process_time()
+                base.executemany(insert, values)
+                spent += process_time() - start
+        start = process_time()
+        base.execute("COMMIT")
+        spent += process_time() - start
+    return spent
+
+
+def _database(path: Path) -> sqlite3.Connection:
+    base = sqlite3.connect(path, isolation_level=None)
+    base.execute("PRAGMA journal_mode = OFF")
+    base.execute("PRAGMA synchronous = OFF")
+    base.execute("BEGIN")
+    return base
+
+
+def _tuples(rows: pa.Table) -> list[tuple]:
+    return list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
+
+
+def _blobs(rows: pa.Table) -> list[tuple]:
+    """As many bytes as the doubles of the rows, in one blob per trial."""
+    trials = rows["trial_id"].combine_chunks().value_counts()
+    series = sum(pa.types.is_float64(field.type) for field in rows.schema)
+    return [(pair["values"], bytes(8 * series * pair["counts"])) for pair in trials.to_pylist()]
