@@ -223,7 +223,7 @@ def _hdf5_curves(artifacts: Artifacts, outcome: Outcome) -> None:
             for group, chosen in _groups(block, files):
                 if group not in groups:
                     groups[group] = dict(file[group].items())
-                _compare_tensors(group, groups[group], block, chosen, names, outcome=outcome)
+                _compare_tensors(f"/{group}", groups[group], block, chosen, names, outcome=outcome)
 
 
 def _groups(block: Block, files: np.ndarray | None) -> Iterator[tuple[str, np.ndarray]]:
