@@ -35,7 +35,7 @@ class Used:
     read_mb, written_mb
         Of all jobs, through system calls.
     disk_mb
-        What the largest job left on disk.
+        What the largest job left on disk; of shards, which are temporary, what it wrote.
     """
 
     benchmark: str
@@ -67,6 +67,8 @@ def used_by(folder: Path) -> list[Used]:
 
 def _sum(benchmark: str, rule: str, logs: Sequence[Path], disk_mb: float) -> Used:
     jobs = [_last(path) for path in logs]
+    if rule == "convert":
+        disk_mb = max(job["written_mb"] for job in jobs)
     total = {key: round(sum(job[key] for job in jobs), 2) for key in jobs[0]}
     return Used(
         benchmark=benchmark,
@@ -92,12 +94,10 @@ def _last(path: Path) -> dict[str, float]:
 
 
 def _disk(folder: Path) -> dict[tuple[str, str], float]:
-    """MB of what is on disk, by benchmark and rule; of shards, the largest."""
+    """MB of what is on disk, by benchmark and rule."""
     found = {}
     for work in (folder / "build").glob("*/*"):
         name = work.parent.name
-        shards = [size_mb([shard]) for shard in (work / "shards").glob("*-of-*")]
-        found[name, "convert"] = max(shards, default=0.0)
         found[name, "assemble"] = size_mb([work / "parquet"])
         found[name, "sqlite"] = size_mb([work / f"{name}.sqlite"])
         found[name, "hdf5"] = size_mb([work / "curves.h5"])
