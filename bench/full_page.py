@@ -59,10 +59,10 @@ def page(found: Found) -> str:
         f"{found['machine']}; {found['cores']} cores used",
         f"made-up releases of {_largest(found)} % of each space, "
         + ", ".join(f"{name} {mb / 1000:.2f} GB" for name, mb in whole["raw_mb"].items()),
-        (
-            f"all their forms in {whole['forms_s']:.0f} s, then validated and installed in "
-            f"another {whole['rest_s']:.0f} s"
-        ),
+        f"all their forms in {whole['forms_s']:.0f} s",
+        f"validated and installed in another {whole['rest_s']:.0f} s"
+        if whole["rest_s"]
+        else "the run was ended before all of them were validated",
     ]
     parts = [
         "# Whole releases",
