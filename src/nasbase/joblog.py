@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import resource
 import sys
 import time
@@ -15,6 +16,8 @@ from nasbase.errors import NasbaseError
 
 USED = "used "
 """What stands in the log before the JSON of `used`."""
+
+_workers: dict[int, float] = {}
 
 
 @contextmanager
@@ -48,8 +51,13 @@ def job_log(path: str | Path) -> Iterator[None]:
         handler.close()
 
 
+def add_worker(worker: int, peak_mb: float) -> None:
+    """Count a process that works for this one: its id, and the most memory that it had."""
+    _workers[worker] = max(peak_mb, _workers.get(worker, 0.0))
+
+
 def used(wall_s: float) -> dict[str, float]:
-    """What this process used, as the operating system counted it.
+    """What this process and its ended workers used, as the operating system counted it.
 
     Snakemake's own benchmark files look at a job every now and then, and so miss short peaks.
 
@@ -61,22 +69,30 @@ def used(wall_s: float) -> dict[str, float]:
     Returns
     -------
     dict
-        ``wall_s`` and ``cpu_s`` in seconds, ``peak_mb`` (resident), and on Linux ``read_mb`` and
-        ``written_mb`` through system calls, in 10^6 bytes.
+        ``wall_s`` and ``cpu_s`` in seconds, ``peak_mb`` (resident; the sum of all processes, so that
+        pages which they share count for each), and on Linux ``read_mb`` and ``written_mb`` through
+        system calls, in 10^6 bytes.
     """
-    proc = Path("/proc/self")
-    if not (proc / "io").exists():
-        # On Linux this would be the larger of this process and the one that started it.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
-        return _rounded(wall_s=wall_s, cpu_s=time.process_time(), peak_mb=peak / 1e6)
-    status, io = _entries(proc / "status"), _entries(proc / "io")
-    return _rounded(
-        wall_s=wall_s,
-        cpu_s=time.process_time(),
-        peak_mb=status["VmHWM"] * 1024 / 1e6,
-        read_mb=io["rchar"] / 1e6,
-        written_mb=io["wchar"] / 1e6,
-    )
+    times = os.times()
+    numbers = {
+        "wall_s": wall_s,
+        "cpu_s": times.user + times.system + times.children_user + times.children_system,
+        "peak_mb": peak_mb() + sum(_workers.values()),
+    }
+    io = Path("/proc/self/io")
+    if io.exists():
+        moved = _entries(io)
+        numbers |= {"read_mb": moved["rchar"] / 1e6, "written_mb": moved["wchar"] / 1e6}
+    return {name: round(number, 2) for name, number in numbers.items()}
+
+
+def peak_mb() -> float:
+    """The most memory that this process had at once, in 10^6 bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return _entries(status)["VmHWM"] * 1024 / 1e6
+    # On Linux this would be the larger of this process and the one that started it.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6  # bytes on macOS
 
 
 def _entries(path: Path) -> dict[str, int]:
@@ -84,7 +100,3 @@ def _entries(path: Path) -> dict[str, int]:
     lines = (line.partition(":")[::2] for line in path.read_text().splitlines())
     words = {name: value.split() for name, value in lines}
     return {name: int(value[0]) for name, value in words.items() if value and value[0].isdigit()}
-
-
-def _rounded(**numbers: float) -> dict[str, float]:
-    return {name: round(number, 2) for name, number in numbers.items()}

@@ -124,10 +124,12 @@ def validate_step(
     partial: bool,
     reread: Extent,
     counterpart: Path | None = None,
+    processes: int = 1,
 ) -> None:
     """Run every check on the artifacts of a build, the raw files at hand.
 
-    ``counterpart`` is the folder of Parquet tables that they are compared with, if there is one.
+    ``counterpart`` is the folder of Parquet tables that they are compared with, if there is one;
+    ``processes`` checks run at once.
     """
     from nasbase.checks.check import Artifacts
     from nasbase.checks.validate import validate
@@ -144,4 +146,5 @@ def validate_step(
         others=parquet.parent,
         counterpart=counterpart,
     )
-    validate(artifacts, report, raw=raw_release(fetched, partial=partial), reread=reread)
+    raw = raw_release(fetched, partial=partial)
+    validate(artifacts, report, raw=raw, reread=reread, processes=processes)

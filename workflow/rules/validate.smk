@@ -12,6 +12,7 @@ rule validate:
         "logs/benchmarks/validate/{benchmark}-{release}-{pin}.tsv"
     conda:
         "../../envs/build.yaml"
+    threads: 2
     resources:
         disk_mb=needed("validate", "disk_mb"),
         mem_mb=needed("validate", "mem_mb"),

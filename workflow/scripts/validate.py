@@ -20,4 +20,5 @@ with job_log(snakemake.log[0]):
         partial=snakemake.params.partial,
         reread=snakemake.params.reread,
         counterpart=Path(counterpart) if counterpart else None,
+        processes=snakemake.threads,
     )

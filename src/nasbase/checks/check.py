@@ -134,12 +134,15 @@ class Check:
         Counts into an `Outcome`.
     severity
         ``error`` stops the build before it is installed; ``warning`` is reported.
+    long
+        Takes among the longest of all checks of a whole release.
     """
 
     id: str
     claim: str
     run: Callable[[Artifacts, Outcome], None]
     severity: Severity = "error"
+    long: bool = False
 
     def report(self, artifacts: Artifacts) -> dict[str, Any]:
         """Run the check; a plain record of what it found.

@@ -34,15 +34,24 @@ def form_checks(forms: tuple[str, ...]) -> list[Check]:
                 "all.sqlite.integrity",
                 "SQLite's own integrity check passes.",
                 lambda artifacts, outcome: check_integrity(artifacts.sqlite, outcome),
+                long=True,
             ),
             Check(
                 "all.sqlite.schema",
                 "SQLite has the catalogue's tables and indexes and nothing else, to its last byte.",
                 _sqlite_schema,
             ),
-            Check("all.sqlite.rows", "SQLite's rows equal Parquet's; NaN is NULL.", _sqlite_rows),
             Check(
-                "all.sqlite.blobs", "SQLite's curves equal Parquet's, bit for bit.", _sqlite_blobs
+                "all.sqlite.rows",
+                "SQLite's rows equal Parquet's; NaN is NULL.",
+                _sqlite_rows,
+                long=True,
+            ),
+            Check(
+                "all.sqlite.blobs",
+                "SQLite's curves equal Parquet's, bit for bit.",
+                _sqlite_blobs,
+                long=True,
             ),
         ]
     if "hdf5" in forms:
@@ -53,7 +62,12 @@ def form_checks(forms: tuple[str, ...]) -> list[Check]:
                 "HDF5 has the groups, ids and seeds of trials; each series its unit and meaning.",
                 _hdf5_scales,
             ),
-            Check("all.hdf5.curves", "HDF5's curves equal Parquet's, bit for bit.", _hdf5_curves),
+            Check(
+                "all.hdf5.curves",
+                "HDF5's curves equal Parquet's, bit for bit.",
+                _hdf5_curves,
+                long=True,
+            ),
             Check("all.hdf5.count", "HDF5 holds no point that Parquet does not.", _hdf5_count),
         ]
     if "nni" in forms:

@@ -46,9 +46,15 @@ def nni_checks() -> list[Check]:
             "all.nni.integrity",
             "SQLite's own integrity check passes.",
             lambda artifacts, outcome: check_integrity(artifacts.nni, outcome),
+            long=True,
         ),
         Check("all.nni.schema", "Tables and indexes are NNI's to the letter.", _schema),
-        Check("all.nni.rows", "Every row is what NNI's converter makes of the release.", _rows),
+        Check(
+            "all.nni.rows",
+            "Every row is what NNI's converter makes of the release.",
+            _rows,
+            long=True,
+        ),
     ]
 
 

@@ -47,7 +47,7 @@ def raw_checks(raw: RawRelease, extent: Extent) -> list[Check]:
     if extent == "sample" and room_of(raw.benchmark).rereads_from_start(raw):
         which = f"the first {SAMPLE} architectures of the file"
     claim = f"A second, plain reading of the raw files finds the same numbers: {which}."
-    return [Check("all.raw", claim, partial(_compare_raw, raw=raw, extent=extent))]
+    return [Check("all.raw", claim, partial(_compare_raw, raw=raw, extent=extent), long=True)]
 
 
 def _compare_raw(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,12 @@ from nasbase.checks.described import described_checks, source_check
 from nasbase.checks.figures import figure_checks
 from nasbase.checks.forms import form_checks
 from nasbase.checks.generic import generic_checks
+from nasbase.checks.pool import run_checks
 from nasbase.checks.raw import Extent, raw_checks
 from nasbase.checks.summaries import summary_checks
 from nasbase.errors import CheckFailedError
 from nasbase.staging import staged_file
 from nasbase.store.build import read_build
-
-logger = logging.getLogger(__name__)
 
 
 def checks_of(artifacts: Artifacts) -> list[Check]:
@@ -38,7 +36,12 @@ def checks_of(artifacts: Artifacts) -> list[Check]:
 
 
 def validate(
-    artifacts: Artifacts, report: Path, *, raw: RawRelease | None = None, reread: Extent = "sample"
+    artifacts: Artifacts,
+    report: Path,
+    *,
+    raw: RawRelease | None = None,
+    reread: Extent = "sample",
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Run every check and write the report.
 
@@ -50,6 +53,8 @@ def validate(
         Where the report is written.
     raw, reread
         The raw files, and how many of their architectures are read a second time.
+    processes
+        Checks that run at once.
 
     Returns
     -------
@@ -63,12 +68,8 @@ def validate(
         the name ``<stem>.failed.json``, so that nothing downstream takes it for a success.
     """
     build = read_build(artifacts.folder)
-    records = []
     rereading = [] if raw is None else [source_check(raw), *raw_checks(raw, reread)]
-    for check in [*checks_of(artifacts), *rereading]:
-        record = check.report(artifacts)
-        records.append(record)
-        logger.info("%s: %s of %s failed", check.id, record["failed"], record["checked"])
+    records = list(run_checks([*checks_of(artifacts), *rereading], artifacts, processes))
     errors = [r for r in records if not r["passed"] and r["severity"] == "error"]
     warnings = [r for r in records if not r["passed"] and r["severity"] == "warning"]
     document = {

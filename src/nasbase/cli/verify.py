@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,7 @@ def _counterpart(bench: Any, home: Path) -> Path | None:
 
 def _checks(bench: Any, counterpart: Path | None) -> Iterator[dict[str, Any]]:
     from nasbase.checks.check import Artifacts
+    from nasbase.checks.pool import run_checks
     from nasbase.checks.validate import checks_of
 
     artifacts = Artifacts(
@@ -123,8 +125,8 @@ def _checks(bench: Any, counterpart: Path | None) -> Iterator[dict[str, Any]]:
         made_by=bench.manifest["nasbase"],
         counterpart=counterpart,
     )
-    for check in checks_of(artifacts):
-        yield _row(bench, f"check {check.id}", _verdict(check.report(artifacts)))
+    for record in run_checks(checks_of(artifacts), artifacts, min(2, os.cpu_count() or 1)):
+        yield _row(bench, f"check {record['id']}", _verdict(record))
 
 
 def _verdict(record: dict[str, Any]) -> str:

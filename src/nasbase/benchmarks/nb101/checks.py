@@ -74,6 +74,7 @@ def checks() -> Sequence[Check]:
             "nb101.hashes",
             "Every stored cell is valid and pruned, and has the recomputed hash and the counts.",
             _hashes,
+            long=True,
         ),
     )
 
