@@ -69,9 +69,9 @@ def used(wall_s: float) -> dict[str, float]:
     Returns
     -------
     dict
-        ``wall_s`` and ``cpu_s`` in seconds, ``peak_mb`` (resident; the sum of all processes, so that
-        pages which they share count for each), and on Linux ``read_mb`` and ``written_mb`` through
-        system calls, in 10^6 bytes.
+        ``wall_s`` and ``cpu_s`` in seconds, ``peak_mb`` (resident; the sum of all processes, so
+        that pages which they share count for each), and on Linux ``read_mb`` and ``written_mb``
+        through system calls, in 10^6 bytes.
     """
     times = os.times()
     numbers = {

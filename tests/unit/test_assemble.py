@@ -19,7 +19,7 @@ from nasbase.store.sqlite import write_sqlite
 from nasbase.tables import assemble as assembly
 from nasbase.tables.assemble import assemble
 from nasbase.tables.catalogue import series, tables
-from nasbase.tables.runs import write_runs
+from nasbase.tables.runs import ARCHITECTURES, write_arrow, write_runs
 from nasbase.tables.shards import shard_architectures, shard_trials
 
 SPLITS = [column.name for column in series("nats_sss")]
@@ -95,7 +95,7 @@ def build(folder, records, *, shards=1, per_batch=1000, raw=RAW, expected=None, 
         write_runs("nats_sss", map(batch_of, batches), folder / f"{number}")
     if rows is not None:
         table = pa.Table.from_pylist(rows, schema=shard_architectures("nats_sss"))
-        pq.write_table(table, folder / "0" / "architectures.parquet")
+        write_arrow(table, folder / "0" / ARCHITECTURES)
     (folder / "out").mkdir()
     return assemble(
         Room(), raw, expected=expected or {}, folders=[folder / f"{i}" for i in range(shards)],

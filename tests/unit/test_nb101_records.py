@@ -7,12 +7,20 @@ import json
 import struct
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbase.benchmarks.nb101.metrics import EVALUATIONS, FIELDS, Layout, MetricsDecoder
-from nasbase.benchmarks.nb101.rows import Row, check_cell, parse_row, parse_rows
+from nasbase.benchmarks.nb101.rows import (
+    Row,
+    check_cell,
+    check_cells,
+    parse_row,
+    parse_rows,
+    unwrap,
+)
 from nasbase.containers import protobuf
 from nasbase.containers.protobuf import bytes_field, double_field, varint, varint_field
 from nasbase.containers.tfrecord import read_blocks
@@ -26,6 +34,21 @@ doubles = st.floats(allow_nan=False)
 
 def place(index: int) -> str:
     return f"record {index}"
+
+
+def alike(messages):
+    """Messages as the decoder takes them: those of one length together."""
+    places = {}
+    for index, each in enumerate(messages):
+        places.setdefault(len(each), []).append(index)
+    for length, chosen in places.items():
+        joined = b"".join(messages[index] for index in chosen)
+        yield np.array(chosen), np.frombuffer(joined, np.uint8).reshape(len(chosen), length)
+
+
+def decode(messages, decoder=None):
+    decoder = decoder or MetricsDecoder()
+    return decoder.decode(len(messages), alike(messages), place)
 
 
 def evaluation(values, checkpoint: bytes | None = None) -> bytes:
@@ -81,7 +104,7 @@ def messages(draw):
 @settings(max_examples=60)
 def test_messages_of_any_order_and_content_are_decoded(made):
     made = made + made  # so that some share a layout
-    metrics = MetricsDecoder().decode([each[0] for each in made], place)
+    metrics = decode([each[0] for each in made])
     assert metrics.evaluations.shape == (len(made), EVALUATIONS, len(FIELDS))
     for index, (_, values, params, total) in enumerate(made):
         assert metrics.evaluations[index].tobytes() == values.tobytes()  # also -0.0
@@ -108,7 +131,7 @@ def test_the_usual_layouts_are_read_and_written(made):
         for row, count in made
     ]
     decoder = MetricsDecoder()
-    metrics = decoder.decode(raw, place)
+    metrics = decode(raw, decoder)
     assert metrics.evaluations.tobytes() == values[:, :15].tobytes()
     assert metrics.total_time.tobytes() == np.ascontiguousarray(values[:, 15]).tobytes()
     assert metrics.params.tolist() == params.tolist()
@@ -124,14 +147,14 @@ def test_the_usual_layouts_are_read_and_written(made):
 def test_records_with_a_checkpoint_path_have_their_own_layout():
     plain = message([evaluation([0.0, 0.0, 0.1, 0.1, 0.1])] * 3)
     paths = [message([evaluation([1.0, 2.0, 3.0, 4.0, 5.0], b"/x/%d" % i)] * 3) for i in range(3)]
-    metrics = MetricsDecoder().decode([plain, *paths, plain], place)
+    metrics = decode([plain, *paths, plain])
     assert metrics.evaluations[1:4].tolist() == [[[1.0, 2.0, 3.0, 4.0, 5.0]] * 3] * 3
     assert metrics.evaluations[[0, 4]].tolist() == [[[0.0, 0.0, 0.1, 0.1, 0.1]] * 3] * 2
 
 
 def test_of_a_repeated_double_the_last_one_counts():
     twice = double_field(2, 1.0) + double_field(2, 7.0)
-    metrics = MetricsDecoder().decode([message([twice] * 3)], place)
+    metrics = decode([message([twice] * 3)])
     assert metrics.evaluations[0, :, 1].tolist() == [7.0] * 3
 
 
@@ -141,7 +164,7 @@ def test_more_layouts_than_are_remembered():
         message([evaluation([float(i)] * 5)] * 3, 128 + i) + varint_field(16 + i, 1)
         for i in range(200)
     ]
-    metrics = MetricsDecoder().decode(raw * 2, place)
+    metrics = decode(raw * 2)
     assert metrics.params.tolist() == [128 + i for i in range(200)] * 2
     assert metrics.evaluations[:, 2, 4].tolist() == [float(i) for i in range(200)] * 2
 
@@ -169,7 +192,7 @@ FINE = evaluation([0.0] * 5)
 def test_what_is_no_metrics(bad, what):
     good = message([FINE] * 3)
     with pytest.raises(RawDataError, match=what) as caught:
-        MetricsDecoder().decode([good, good, bad, good], place)
+        decode([good, good, bad, good])
     error = caught.value
     assert str(error.where).startswith("record 2")
     assert None not in (error.expected, error.found, error.todo)
@@ -186,7 +209,7 @@ def test_flipped_bits_are_read_like_the_general_walk_reads_them(data):
     results = []
     for batch in ([good, bytes(bad)], [bytes(bad)]):
         try:
-            metrics = MetricsDecoder().decode(batch, place)
+            metrics = decode(batch)
             last = (
                 metrics.evaluations[-1].tobytes(),
                 metrics.params[-1],
@@ -248,7 +271,7 @@ def test_what_is_no_row(payload, what):
     assert None not in (alone.value.expected, alone.value.found)
     good = json.dumps(ROW).encode()
     with pytest.raises(RawDataError, match=what) as many:
-        parse_rows([good] * 600 + [payload] + [good], place)
+        unwrapped(parse_rows([good] * 600 + [payload] + [good], place).metrics)
     assert many.value.where == "record 600"
     assert many.value.todo
 
@@ -264,7 +287,49 @@ def test_many_rows_are_parsed_like_each_alone(made):
         for epochs, text, raw in made
     ]
     rows = parse_rows(payloads, place)
-    assert list(zip(*rows, strict=True)) == [tuple(parse_row(payload)) for payload in payloads]
+    alone = [parse_row(payload) for payload in payloads]
+    assert list(zip(*rows[:4], strict=True)) == [row[:4] for row in alone]
+    assert unwrapped(rows.metrics) == [row.metrics for row in alone]
+
+
+def unwrapped(texts):
+    """Messages in the order of their texts; each has to come once."""
+    found = [
+        (index, message.tobytes())
+        for places, messages in unwrap(texts, place)
+        for index, message in zip(places.tolist(), messages, strict=True)
+    ]
+    assert sorted(index for index, _ in found) == list(range(len(texts)))
+    return [message for _, message in sorted(found)]
+
+
+@given(st.lists(st.binary(min_size=110, max_size=116), max_size=12), st.data())
+def test_messages_of_like_lengths(contents, data):
+    """Texts of one length hold messages of three lengths, and some are wrapped elsewhere."""
+    wrapped = [base64.encodebytes(content).decode() for content in contents]
+    assert unwrapped(wrapped) == contents
+    if wrapped:
+        index = data.draw(st.integers(0, len(wrapped) - 1))
+        flat = wrapped[index].replace("\n", "")
+        at = data.draw(st.integers(0, len(flat)))
+        wrapped[index] = flat[:at] + "\n\n" + flat[at:]  # as long as the others
+        assert unwrapped(wrapped) == contents
+
+
+@given(st.integers(0, 3), st.integers(0, 156), st.sampled_from("=-_ \n\tÄ"))
+def test_one_wrong_character_in_base64_names_its_record(which, at, character):
+    good = base64.encodebytes(bytes(range(115))).decode()
+    bad = good[:at] + character + good[at + 1 :]
+    texts = [good] * 4
+    texts[which] = bad
+    try:
+        expected = base64.b64decode(bad.replace("\n", ""), validate=True)
+    except ValueError:
+        with pytest.raises(RawDataError, match="not base64") as caught:
+            unwrapped(texts)
+        assert str(caught.value.where) == f"record {which}"
+    else:
+        assert unwrapped(texts)[which] == expected
 
 
 @pytest.mark.parametrize(
@@ -276,6 +341,8 @@ def test_many_rows_are_parsed_like_each_alone(made):
 )
 def test_stored_cells(cell, expected):
     assert check_cell(HASH, *cell) == expected
+    vertices, edges = check_cells(*(pa.array([text] * 3) for text in (HASH, *cell)))
+    assert (vertices.tolist(), edges.tolist()) == ([expected[0]] * 3, [expected[1]] * 3)
 
 
 @pytest.mark.parametrize(
@@ -300,6 +367,9 @@ def test_what_is_no_stored_cell(cell, what):
     with pytest.raises(RawDataError, match=what) as caught:
         check_cell(*cell)
     assert None not in (caught.value.expected, caught.value.found)
+    good = (HASH, "0100", "input,output")
+    with pytest.raises(RawDataError, match=what):
+        check_cells(*map(pa.array, zip(good, cell, good, strict=True)))
 
 
 # ------------------------------------------------------------------ real records
@@ -318,7 +388,7 @@ def test_the_first_real_record(realdata, tmp_path):
         "input,conv3x3-bn-relu,maxpool3x3,conv3x3-bn-relu,conv3x3-bn-relu,conv1x1-bn-relu,output"
     )
     assert rows.operations == [labels]
-    metrics = MetricsDecoder().decode(rows.metrics, block.where)
+    metrics = MetricsDecoder().decode(len(block), unwrap(rows.metrics, block.where), block.where)
     assert metrics.params.tolist() == [8555530]
     assert metrics.evaluations[0, :, 0].tolist() == [0.0, 2.0, 4.0]
     # The released doubles, from the bytes that stand in the record.
@@ -332,12 +402,13 @@ def test_the_first_real_record(realdata, tmp_path):
     assert metrics.evaluations[0, :, 1].tolist() == [0.0, 45.152000427246094, 89.90399932861328]
     assert metrics.total_time.tolist() == [413.7015450000763]  # 0000408739db7940
     # The message is written back as it was.
-    layout = Layout.of(rows.metrics[0])
+    first = base64.decodebytes(rows.metrics[0].encode())
+    layout = Layout.of(first)
     values = np.concatenate(
         [metrics.evaluations.reshape(1, -1), metrics.total_time[:, None]], axis=1
     )
-    assert layout.fill(values, metrics.params).tobytes() == rows.metrics[0]
-    for field in protobuf.fields(rows.metrics[0]):
+    assert layout.fill(values, metrics.params).tobytes() == first
+    for field in protobuf.fields(first):
         assert field.number in (1, 2, 3)
 
 
@@ -346,13 +417,13 @@ def test_ec_nas_records_are_parsed(realdata):
     """Unknown fields and nested messages are skipped; other budgets are accepted here."""
     (block,) = read_blocks(realdata / "ecnas" / "energy_4V9E.tfrecord")
     rows = parse_rows(block.payloads(), block.where)
-    metrics = MetricsDecoder().decode(rows.metrics, block.where)
+    metrics = MetricsDecoder().decode(len(block), unwrap(rows.metrics, block.where), block.where)
     assert len(metrics.params) == 1092
     assert set(rows.epochs) == {4, 12, 36, 108}
     for cell in set(zip(rows.hash, rows.adjacency, rows.operations, strict=True)):
         check_cell(*cell)
     for index in range(0, 1092, 101):
-        alone = MetricsDecoder().decode([rows.metrics[index]], place)
+        alone = decode([base64.decodebytes(rows.metrics[index].encode())])
         assert alone.evaluations.tobytes() == metrics.evaluations[index : index + 1].tobytes()
     accuracy = metrics.evaluations[:, :, 2:]
     assert accuracy.min() >= 0

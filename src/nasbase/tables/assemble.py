@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from nasbase.benchmarks.room import RawRelease, Room
 from nasbase.errors import IncompleteReleaseError, RawDataError
@@ -31,7 +30,13 @@ from nasbase.tables.derive import (
     mean_rows,
     nan_notes,
 )
-from nasbase.tables.runs import DistinctArchitectures, Runs, ranges
+from nasbase.tables.runs import (
+    ARCHITECTURES,
+    DistinctArchitectures,
+    Runs,
+    open_arrow,
+    ranges,
+)
 from nasbase.tables.shards import RANKED, subject
 from nasbase.tables.summaries import write_summaries
 
@@ -126,7 +131,8 @@ class _Assembly:
         """Write ``architectures`` and ``costs``; give the rows with their ids and shard keys."""
         distinct = DistinctArchitectures(self.room.name)
         for folder in self.folders:
-            distinct.add(pq.read_table(folder / "architectures.parquet"))
+            with open_arrow(folder / ARCHITECTURES) as file:
+                distinct.add(file.read_all())
         rows = distinct.table()
         if self.room.name in RANKED:
             ids = pa.array(np.arange(rows.num_rows, dtype=np.int32))

@@ -14,7 +14,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from nasbase.benchmarks.nb101.metrics import EVALUATIONS, FIELDS, Metrics, MetricsDecoder
-from nasbase.benchmarks.nb101.rows import Rows, check_cell, parse_row, parse_rows
+from nasbase.benchmarks.nb101.rows import (
+    Rows,
+    check_cell,
+    check_cells,
+    parse_row,
+    parse_rows,
+    unwrap,
+)
 from nasbase.benchmarks.nb101.space import SPACE_SIZE
 from nasbase.benchmarks.room import Batch, Plan, RawFile, RawRelease
 from nasbase.containers.tfrecord import FRAME_BYTES, REPLACE_FILE, Block, located, read_blocks
@@ -113,7 +120,7 @@ def decode(raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
         file.path, shard["start"], shard["end"], first_record=shard["first_record"]
     ):
         rows = parse_rows(block.payloads(), block.where)
-        metrics = decoder.decode(rows.metrics, block.where)
+        metrics = decoder.decode(len(block), unwrap(rows.metrics, block.where), block.where)
         records += len(block)
         yield Batch(
             _architectures(rows, block), _trials(rows, metrics, block, file.name, raw.partial)
@@ -130,17 +137,15 @@ def decode(raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
 
 def _architectures(rows: Rows, block: Block) -> pa.Table:
     """The distinct cells of a block."""
-    # Backwards, so that the first place of a cell is the one that stays.
-    cells = zip(*map(reversed, (rows.hash, rows.adjacency, rows.operations)), strict=True)
-    places = dict(zip(cells, reversed(range(len(block))), strict=True))
-    sizes = []
-    for cell, place in places.items():
-        try:
-            sizes.append(check_cell(*cell))
-        except RawDataError as error:
-            raise located(error, block.where(place)) from error
-    hashes, adjacency, operations = zip(*places, strict=True)
-    vertices, edges = zip(*sizes, strict=True)
+    names = ("hash", "adjacency", "operations")
+    texts = pa.table([rows.hash, rows.adjacency, rows.operations], names=names)
+    cells = texts.group_by(names, use_threads=False).aggregate([])
+    hashes, adjacency, operations = (cells[name].combine_chunks() for name in names)
+    try:
+        vertices, edges = check_cells(hashes, adjacency, operations)
+    except RawDataError:
+        _refuse(rows, block)
+        raise
     columns = {
         "arch_key": hashes,
         "hash": hashes,
@@ -149,7 +154,17 @@ def _architectures(rows: Rows, block: Block) -> pa.Table:
         "adjacency": adjacency,
         "operations": operations,
     }
-    return pa.table(columns, schema=shard_architectures("nb101"))
+    return pa.table(columns).cast(shard_architectures("nb101"))
+
+
+def _refuse(rows: Rows, block: Block) -> None:
+    """Name the first record of a block whose cell is none."""
+    cells = zip(rows.hash, rows.adjacency, rows.operations, strict=True)
+    for place, cell in enumerate(cells):
+        try:
+            check_cell(*cell)
+        except RawDataError as error:
+            raise located(error, block.where(place)) from error
 
 
 def _trials(rows: Rows, metrics: Metrics, block: Block, file: str, partial: bool) -> pa.Table:

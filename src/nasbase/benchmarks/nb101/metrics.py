@@ -8,7 +8,7 @@ disagrees is walked, too. There is no layout that only the fast way knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,33 +158,37 @@ class MetricsDecoder:
     def __init__(self) -> None:
         self._layouts: dict[int, list[Layout]] = {}
 
-    def decode(self, messages: Sequence[bytes], where: Callable[[int], str]) -> Metrics:
+    def decode(
+        self,
+        count: int,
+        messages: Iterable[tuple[NDArray[np.int64], NDArray[np.uint8]]],
+        where: Callable[[int], str],
+    ) -> Metrics:
         """Decode messages.
 
         Parameters
         ----------
+        count
+            How many there are.
         messages
-            The serialised messages.
+            Serialised messages: places of some of one length (int64, below ``count``), and their
+            bytes (uint8, a row each). Every place comes once.
         where
-            Says where a message comes from, by its position in ``messages``; for errors.
+            Says where a message comes from, by its place; for errors.
 
         Raises
         ------
         RawDataError
             If a message is malformed; it names the record.
         """
-        doubles = np.zeros((len(messages), _DOUBLES), np.float64)
-        params = np.zeros(len(messages), np.int64)
-        lengths = np.fromiter(map(len, messages), np.int64, len(messages))
-        for length in np.unique(lengths).tolist():
-            chosen = np.flatnonzero(lengths == length)
-            joined = b"".join([messages[index] for index in chosen.tolist()])
-            rows = np.frombuffer(joined, np.uint8).reshape(len(chosen), length)
+        doubles = np.zeros((count, _DOUBLES), np.float64)
+        params = np.zeros(count, np.int64)
+        for chosen, rows in messages:
             for layout, matched in self._split(rows, chosen, where):
                 places = chosen[matched]
                 doubles[places] = layout.read_doubles(rows[matched])
                 params[places] = layout.read_params(rows[matched])
-        if len(params) and params.max() > _MAX_PARAMS:
+        if count and params.max() > _MAX_PARAMS:
             worst = int(params.argmax())
             raise located(_bad_params(int(params[worst])), where(worst))
         evaluations = doubles[:, :_TOTAL].reshape(-1, EVALUATIONS, len(FIELDS))
