@@ -107,13 +107,26 @@ def blocks(
             place = np.full(len(starts), -1)
             place[chosen] = np.arange(len(chosen))
             inside = np.flatnonzero(place[number] >= 0)
+            # Where each point goes in an array of shape (trial, point); mostly one after the other.
+            goal = place[number[inside]] * size + position[inside]
+            full = np.array_equal(goal, np.arange(len(chosen) * size))
             shape = (len(chosen), len(names), size)
             dense, present = np.zeros(shape), np.zeros(shape, dtype=bool)
-            at, where = place[number[inside]], position[inside]
+            plane = (len(chosen), size)
             for i in range(len(names)):
-                dense[at, i, where] = values[i][inside]
-                present[at, i, where] = valid[i][inside]
+                for target, source in ((dense, values[i]), (present, valid[i])):
+                    points = source[inside]
+                    target[:, i] = (
+                        points.reshape(-1, size) if full else _spread(points, goal, plane)
+                    )
             yield Block(first.take(pa.array(chosen)), dense, present)
+
+
+def _spread(points: np.ndarray, goal: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """An array with the points where they belong, and zeros."""
+    found = np.zeros(shape, dtype=points.dtype)
+    found.ravel()[goal] = points
+    return found
 
 
 def _pieces(lengths: np.ndarray, num_series: int) -> Iterator[tuple[np.ndarray, int]]:

@@ -50,21 +50,34 @@ def encode(values: np.ndarray, present: np.ndarray) -> Iterator[bytes]:
     modes[everywhere] = DENSE
     modes[constant] = CONSTANT
     modes[~present.any(axis=2)] = ABSENT
-    num_series = values.shape[1]
-    padding = bytes(_padded(num_series) - num_series)
-    for trial in range(len(modes)):
-        parts = [modes[trial].tobytes(), padding]
-        for series, mode in enumerate(modes[trial].tolist()):
-            row = bits[trial, series]
-            if mode == DENSE:
-                parts.append(row.tobytes())
-            elif mode == CONSTANT:
-                parts.append(row[:1].tobytes())
-            elif mode == PARTIAL:
-                here = present[trial, series]
-                mask = np.packbits(here, bitorder="little").tobytes()
-                parts += [mask, bytes(_padded(len(mask)) - len(mask)), row[here].tobytes()]
-        yield b"".join(parts)
+    # A release has few layouts: blobs of the same one are put together side by side.
+    masks = np.packbits(present, axis=2, bitorder="little")
+    layouts: dict[bytes, list[int]] = {}
+    for trial, layout in enumerate(np.hstack([modes, masks.reshape(len(modes), -1)])):
+        layouts.setdefault(layout.tobytes(), []).append(trial)
+    blobs = [b""] * len(modes)
+    for trials in layouts.values():
+        example = trials[0]
+        parts = [_repeated(modes[example].tobytes(), len(trials))]
+        for series, mode in enumerate(modes[example].tolist()):
+            here = {ABSENT: slice(0), CONSTANT: slice(1), DENSE: slice(None)}.get(mode)
+            if here is None:
+                here = present[example, series]
+                parts.append(_repeated(masks[example, series].tobytes(), len(trials)))
+            points = np.ascontiguousarray(bits[trials, series][:, here])
+            parts.append(points.view("u1").reshape(len(trials), -1))
+        data = np.concatenate(parts, axis=1)
+        for trial, blob in zip(trials, data, strict=True):
+            blobs[trial] = blob.tobytes()
+    yield from blobs
+
+
+def _repeated(head: bytes, times: int) -> np.ndarray:
+    """The same bytes, padded, in every row of an array."""
+    import numpy as np
+
+    row = np.frombuffer(head.ljust(_padded(len(head)), b"\0"), dtype="u1")
+    return np.broadcast_to(row, (times, len(row)))
 
 
 def decode(data: bytes, num_series: int, length: int) -> list[Sequence[float | None] | None]:
