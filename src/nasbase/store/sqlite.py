@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from nasbase.staging import staged_file
-from nasbase.store.build import Build, read_build
-from nasbase.store.curves import long_blocks
+from nasbase.store.build import read_build
+from nasbase.store.curves import Block, long_blocks
+from nasbase.store.database import NewDatabase
 from nasbase.store.parquet import read_batches
 from nasbase.store.series_blob import encode
 from nasbase.tables.catalogue import tables
@@ -35,61 +34,38 @@ def write_sqlite(parquet: Path, path: Path, *, scratch: Path | None = None) -> N
     appears when it is whole.
     """
     build = read_build(parquet)
-    with staged_file(path, scratch) as temporary, closing(_create(temporary, build)) as database:
-        blobs = blob_tables(build.benchmark)
+    settings = {
+        "page_size": PAGE_SIZE,
+        "application_id": APPLICATION_ID,
+        "user_version": build.schema,
+    }
+    blobs = blob_tables(build.benchmark)
+    statements = ddl(build.benchmark)
+    with staged_file(path, scratch) as temporary, NewDatabase(temporary, settings) as database:
+        for statement in (s for s in statements if s.startswith("CREATE TABLE")):
+            database.execute(statement)
+        database.execute(BUILD_STATEMENT)
+        database.insert_pairs("build", ("key", "value"), build.described())
         for name in tables(build.benchmark):
             source = parquet / f"{name}.parquet"
             if name in blobs:
-                _insert(database, blobs[name], 3, _blob_rows(build.benchmark, name, source))
+                for block in long_blocks(build.benchmark, name, source):
+                    database.insert(blobs[name], _blob_rows(block))
             else:
-                columns = len(tables(build.benchmark)[name].columns)
-                _insert(database, name, columns, _rows(source))
-        for statement in _index_statements(build.benchmark):
+                for rows in read_batches(source):
+                    database.insert(name, _stored(rows))
+        for statement in (s for s in statements if not s.startswith("CREATE TABLE")):
             database.execute(statement)
-        database.execute("COMMIT")
         database.execute("ANALYZE")
 
 
-def _create(path: Path, build: Build) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None)
-    # The file is a temporary one until it is whole: no journal, no waiting for the disk.
-    database.execute("PRAGMA journal_mode = OFF")
-    database.execute("PRAGMA synchronous = OFF")
-    database.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    database.execute(f"PRAGMA user_version = {build.schema}")
-    database.execute("BEGIN")
-    for statement in ddl(build.benchmark):
-        if statement.startswith("CREATE TABLE"):
-            database.execute(statement)
-    database.execute(BUILD_STATEMENT)
-    database.executemany("INSERT INTO build VALUES (?, ?)", sorted(build.described().items()))
-    return database
+def _stored(rows: pa.Table) -> pa.Table:
+    """Rows with the types that SQLite has: a boolean is 0 or 1."""
+    columns = [c.cast(pa.int8()) if pa.types.is_boolean(c.type) else c for c in rows.columns]
+    return pa.table(columns, names=rows.column_names)
 
 
-def _index_statements(benchmark: str) -> list[str]:
-    return [statement for statement in ddl(benchmark) if not statement.startswith("CREATE TABLE")]
-
-
-def _insert(database: sqlite3.Connection, table: str, columns: int, rows: Iterable[tuple]) -> None:
-    places = ", ".join("?" * columns)
-    database.executemany(f'INSERT INTO "{table}" VALUES ({places})', rows)  # noqa: S608
-
-
-def _rows(source: Path) -> Iterator[tuple]:
-    """Rows of a Parquet table; sqlite3 itself turns NaN into NULL."""
-    for batch in read_batches(source):
-        yield from zip(*(_python_values(column) for column in batch.columns), strict=True)
-
-
-def _python_values(column: pa.ChunkedArray) -> list:
-    if pa.types.is_boolean(column.type):
-        column = column.cast(pa.int8())
-    return column.to_pylist()
-
-
-def _blob_rows(benchmark: str, name: str, source: Path) -> Iterator[tuple[int, int, bytes]]:
-    for block in long_blocks(benchmark, name, source):
-        trials = block.rows["trial_id"].to_pylist()
-        for trial, blob in zip(trials, encode(block.values, block.present), strict=True):
-            yield trial, block.length, blob
+def _blob_rows(block: Block) -> pa.Table:
+    blobs = pa.array(list(encode(block.values, block.present)), pa.binary())
+    lengths = np.full(len(blobs), block.length)
+    return pa.table({"trial_id": block.rows["trial_id"], "length": lengths, "data": blobs})

@@ -114,8 +114,8 @@ def parse_row(payload: bytes) -> Row:
     RawDataError
         If the record is not a row of five of the right types, or the base64 is broken.
     """
-    *head, text = _five(payload)
-    return Row(*head, _unwrap(text))
+    cell_hash, epochs, adjacency, operations, text = _five(payload)
+    return Row(cell_hash, epochs, adjacency, operations, _unwrap(text))
 
 
 def _five(payload: bytes) -> tuple[str, int, str, str, str]:

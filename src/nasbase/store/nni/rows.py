@@ -72,7 +72,7 @@ class RowFile:
             self.fits[trial_id[np.isnan(rows[name])]] = False
         self._file.write(rows.view("u1").data)
 
-    def read(self, order: np.ndarray, above: np.ndarray) -> Iterator[Iterable[tuple]]:
+    def read(self, order: np.ndarray, above: np.ndarray) -> Iterator[pa.Table]:
         """Rows with their ids, in pieces.
 
         Parameters
@@ -92,8 +92,7 @@ class RowFile:
             rows["id"] = np.arange(number, number + len(rows))
             rows[self.table.parent] = np.repeat(above[start : start + step], own)
             number += len(rows)
-            # Column by column: a structured array makes its own tuples far more slowly.
-            yield zip(*(rows[name].tolist() for name in self.table.names), strict=True)
+            yield pa.table({name: np.ascontiguousarray(rows[name]) for name in self.table.names})
 
     def _read(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
         """Rows of trainings that lie in the file from ``starts`` to ``ends``."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from nasbase.staging import staged_file
 from nasbase.store.build import Build, read_build
+from nasbase.store.database import NewDatabase
 from nasbase.store.nni import BUILD_TABLE, LEFT_OUT
 from nasbase.store.nni.rows import Content
 from nasbase.store.nni.schema import TABLES, Table
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 CACHE_KB = 32_768
 """Memory for SQLite's pages and for sorting the rows of an index."""
+
+_TYPES = {"INTEGER": pa.int64(), "REAL": pa.float64()}
 
 
 def write_nni(parquet: Path, path: Path, *, scratch: Path | None = None) -> None:
@@ -43,49 +46,45 @@ def write_nni(parquet: Path, path: Path, *, scratch: Path | None = None) -> None
     """
     build = read_build(parquet)
     module = import_module(f"nasbase.store.nni.{build.benchmark}")
-    with staged_file(path, scratch) as temporary, closing(_create(temporary)) as database:
+    # Page size, encoding and versions are SQLite's own, as NNI leaves them.
+    settings = {"cache_size": -CACHE_KB}
+    with staged_file(path, scratch) as temporary, NewDatabase(temporary, settings) as database:
         content: Content = module.content(parquet, temporary.parent)
         with closing(content.trials), closing(content.intermediates):
             _fill(database, build, content)
         _describe(database, build, len(content.trials.counts) - len(content.order))
-        database.execute("COMMIT")
 
 
-def _create(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None)
-    # The file is a temporary one until it is whole: no journal, no waiting for the disk. Page size,
-    # encoding and versions are SQLite's own, as NNI leaves them.
-    database.execute("PRAGMA journal_mode = OFF")
-    database.execute("PRAGMA synchronous = OFF")
-    database.execute(f"PRAGMA cache_size = -{CACHE_KB}")
-    database.execute("BEGIN")
-    return database
-
-
-def _fill(database: sqlite3.Connection, build: Build, content: Content) -> None:
+def _fill(database: NewDatabase, build: Build, content: Content) -> None:
     """Table by table, each with its indexes after it, as NNI creates them."""
     tables = TABLES[build.benchmark]
-    _insert(database, tables.configs, content.configs)
+    _insert(database, tables.configs, (_columns(tables.configs, rows) for rows in content.configs))
     trials = content.trials.read(content.order, content.config_of)
     _insert(database, tables.trials, trials)
     ids = np.arange(1, len(content.order) + 1, dtype=np.int32)
     _insert(database, tables.intermediates, content.intermediates.read(content.order, ids))
 
 
-def _insert(database: sqlite3.Connection, table: Table, pieces: Iterable[Iterable[tuple]]) -> None:
+def _columns(table: Table, rows: Iterable[tuple]) -> pa.Table:
+    """Rows with their ids as columns."""
+    types = [pa.int64(), *(_TYPES.get(column.type, pa.string()) for column in table.columns)]
+    columns = map(pa.array, zip(*rows, strict=True), types)
+    return pa.table([*columns], names=table.names)
+
+
+def _insert(database: NewDatabase, table: Table, pieces: Iterable[pa.Table]) -> None:
     database.execute(table.statement)
-    places = ", ".join("?" * len(table.names))
-    for rows in pieces:  # sqlite3 itself turns NaN into NULL
-        database.executemany(f'INSERT INTO "{table.name}" VALUES ({places})', rows)  # noqa: S608
+    for rows in pieces:
+        database.insert(table.name, rows)
     for statement in table.index_statements:
         database.execute(statement)
 
 
-def _describe(database: sqlite3.Connection, build: Build, left_out: int) -> None:
+def _describe(database: NewDatabase, build: Build, left_out: int) -> None:
     """Say whose numbers these are: NNI's own tables have no place for it."""
     database.execute(f'CREATE TABLE "{BUILD_TABLE}" ("key" TEXT, "value" TEXT)')
     said = {**build.described(), LEFT_OUT: str(left_out)}
-    database.executemany(f'INSERT INTO "{BUILD_TABLE}" VALUES (?, ?)', sorted(said.items()))  # noqa: S608
+    database.insert_pairs(BUILD_TABLE, ("key", "value"), said)
     if left_out:
         logger.warning(
             "%s trainings are not in NNI's database: its tables require what was not released of "
