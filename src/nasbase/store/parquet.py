@@ -56,9 +56,9 @@ class ContentDigest:
             valid = np.asarray(array.is_valid())
             self._hash.update(np.packbits(valid, bitorder="little").data)
             if pa.types.is_string(array.type):
-                lengths = pc.fill_null(pc.binary_length(array), 0)
-                self._hash.update(np.asarray(lengths, dtype="<i4").data)
-                self._hash.update("".join(pc.fill_null(array, "").to_pylist()).encode())
+                lengths, text = _texts(pc.fill_null(array, ""))
+                self._hash.update(lengths.astype("<i4", copy=False).data)
+                self._hash.update(text)
             elif pa.types.is_boolean(array.type):
                 self._hash.update(np.asarray(pc.fill_null(array, False)).astype("u1").data)
             else:
@@ -69,6 +69,15 @@ class ContentDigest:
     def hexdigest(self) -> str:
         """The digest of the rows so far."""
         return self._hash.hexdigest()
+
+
+def _texts(array: pa.StringArray) -> tuple[np.ndarray, memoryview]:
+    """Lengths in bytes of texts, and all of them end to end, as they lie in memory."""
+    _, offsets, data = array.buffers()
+    if not len(array) or data is None:
+        return np.zeros(len(array), np.int32), memoryview(b"")
+    ends = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
+    return np.diff(ends), memoryview(data)[ends[0] : ends[-1]]
 
 
 class TableWriter:
