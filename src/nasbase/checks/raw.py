@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -175,9 +176,10 @@ def _compare(
             *_scalars(row, architectures[row["arch_id"]], again),
             *_points(artifacts.benchmark, row, curves.get(trial, []), again),
             *_samples(samples.get(trial, []), again),
+            *_extra(row["extra"], again),
             *_configured(configurations.get(row.get("config_id", -1)), row, again),
         ]
-        bad = [f"trial {trial}: {what}: {ours!r}, raw {raw!r}"
+        bad = [f"trial {trial}: {what}: {ours!r:.100}, raw {raw!r:.100}"
                for what, ours, raw in pairs if not _same(ours, raw)]  # fmt: skip
         outcome.count(len(pairs), bad[:5], failed=len(bad))
 
@@ -224,12 +226,20 @@ def _points(benchmark: str, row: Mapping[str, Any], points: Rows, again: Reread)
 
 def _samples(rows: Rows, again: Reread) -> Iterator[Pair]:
     longest = max(map(len, again.samples.values()), default=0)
-    yield "samples", len(rows), longest
+    yield "samples", [row["sample"] for row in rows], [*range(longest)]
     for column in SAMPLE_SERIES:
         values = again.samples.get(column.name, ())
         for number, row in enumerate(rows[:longest]):
             raw = float(values[number]) if number < len(values) else None
             yield f"{column.name} of sample {number}", row[column.name], raw
+
+
+def _extra(stored: str | None, again: Reread) -> Iterator[Pair]:
+    """What no column holds, key by key as JSON: 1, 1.0 and true are three things."""
+    sides = json.loads(stored or "{}"), again.extra
+    for key in sorted({*sides[0], *sides[1]}):
+        ours, raw = (json.dumps(s[key], sort_keys=True) if key in s else None for s in sides)
+        yield f"extra, {key}", ours, raw
 
 
 def _same(ours: Any, raw: Any) -> bool:

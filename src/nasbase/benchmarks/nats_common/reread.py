@@ -11,6 +11,7 @@ import bz2
 import codecs
 import contextlib
 import io
+import json
 import pickle
 import struct
 import tarfile
@@ -24,7 +25,16 @@ from typing import Any, BinaryIO, ClassVar
 from nasbase.benchmarks.reread import Place, Reread
 
 _EPOCHS = {"01": 1, "12": 12, "90": 90, "200": 200, "full": 200, "less": 12}
-_ENDS = {"acc1es": "acc_pct", "acc5es": "acc5_pct", "losses": "loss", "times": "time_s"}
+_ENDS = {"acc1es": "acc_pct", "losses": "loss", "times": "time_s"}
+_CLASSES = {"cifar10-valid": 10, "cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
+_SIZE_CELL = (
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+"
+    "|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+)
+
+_TOLD = {"name", "params", "flop", "seed", "epochs", "eval_names", "net_state_dict", "train_acc5es",
+         *(f"{side}_{key}" for side in ("train", "eval") for key in _ENDS)}  # fmt: skip
+"""Keys of a trial that columns hold, that its place says already, or that are weights."""
 
 
 class _DType:
@@ -230,16 +240,37 @@ def _trials(
                 "latency_s": latency[0] if latency and len(latency) == 1 else None,
             }
             place = Place(file, None, position, *span)
-            yield Reread(place, {"arch_str": state["arch_str"]}, values, _curves(result))
+            cell, extra = state["arch_str"], _extra(state["arch_str"], dataset, result)
+            yield Reread(place, {"arch_str": cell}, values, _curves(result), extra=extra)
             position += 1
+
+
+def _extra(cell: str, dataset: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What no column holds, as JSON gives it back."""
+    extra = {key: value for key, value in result.items() if key not in _TOLD}
+    latency = extra.pop("latency")
+    if latency is not None and len(latency) != 1:
+        extra["latency"] = latency
+    if extra["arch_config"] == _configuration(cell, dataset):
+        del extra["arch_config"]
+    return json.loads(json.dumps(extra))
+
+
+def _configuration(cell: str, dataset: str) -> dict[str, Any]:
+    """``arch_config`` where it says no more than the architecture does."""
+    own = {"arch_str": cell, "class_num": _CLASSES[dataset]}
+    if cell.startswith("|"):
+        return own | {"channel": 16, "num_cells": 5}
+    return own | {"name": "infer.shape.tiny", "channels": cell, "genotype": _SIZE_CELL}
 
 
 def _curves(result: Mapping[str, Any]) -> dict[str, dict[int, float]]:
     """Column -> epoch counted from 1 -> value."""
     curves: dict[str, dict[int, float]] = {}
-    for key, end in _ENDS.items():
+    for key, end in (*_ENDS.items(), ("acc5es", "acc5_pct")):
         for epoch, value in (result[f"train_{key}"] or {}).items():
             curves.setdefault(f"train_{end}", {})[epoch + 1] = value
+    for key, end in _ENDS.items():
         for at, value in (result.get(f"eval_{key}") or {}).items():
             split, epoch = at.split("@")
             column = f"{split.replace('-', '_')}_{end}"
