@@ -82,7 +82,7 @@ class _Located:
         # Of millions of trials: the names of files and groups are kept once.
         pieces = [_encoded(rows) for rows in artifacts.batches("trials", columns)]
         self._rows = _in_file_order(pa.concat_tables(pieces).unify_dictionaries())
-        self.files = {*pc.unique(self._rows["source_file"]).to_pylist()}
+        self.files = _ends(self._rows)
         self._left_out = self._rows.slice(0, 0)
         self._open: dict[tuple[str, str | None, int], int] = {}
 
@@ -121,6 +121,16 @@ class _Located:
     def missed(self) -> Iterable[tuple[str, str | None, int]]:
         """Places that did not come back."""
         return self._open
+
+
+def _ends(rows: pa.Table) -> dict[str, int]:
+    """The raw files, and where the last entry that has a trial ends (0: files have no entries)."""
+    if "source_offset" not in rows.column_names:
+        return dict.fromkeys(pc.unique(rows["source_file"]).to_pylist(), 0)
+    ends = pc.fill_null(pc.add(rows["source_offset"], rows["source_bytes"]), 0)
+    last = pa.table([rows["source_file"], ends], ["file", "end"])
+    last = last.group_by("file").aggregate([("end", "max")])
+    return dict(zip(last["file"].to_pylist(), last["end_max"].to_pylist(), strict=True))
 
 
 def _encoded(rows: pa.Table) -> pa.Table:

@@ -13,6 +13,7 @@ import contextlib
 import io
 import json
 import pickle
+import re
 import struct
 import tarfile
 import zipfile
@@ -135,6 +136,15 @@ def reread_torch_file(path: Path, name: str, places: Iterable[Place]) -> Iterato
         yield from _entries(file, name, places)
 
 
+def unread_entry(path: Path, end: int) -> bool:
+    """Whether in a file of ``torch.save`` another entry follows on the one that ends at ``end``."""
+    with path.open("rb") as file:
+        file.seek(_object_offset(path) + end)
+        codes = re.sub(rb"\x95.{8}", b"", file.read(64), flags=re.DOTALL)  # but frames
+    # The dictionary's items are set (u, s); then comes a text, or a mark or an integer: the next.
+    return codes.lstrip(b"us")[:1] in (b"(", b"K", b"M", b"J")
+
+
 def reread_large_pickle(path: Path, name: str, places: Iterable[Place]) -> Iterator[Reread]:
     """The trials of the architectures that ``places`` name, of a ``.pickle.pbz2``.
 
@@ -204,8 +214,7 @@ def _entries(
     for (offset, size), group in groupby(places, key=lambda place: (place.offset, place.size)):
         assert offset is not None and size is not None  # noqa: S101, PT018 - a pickle's places
         if not memo.count:
-            with contextlib.suppress(EOFError):  # what stands before the first entry has no end
-                _unpickle(stream.read(offset), memo)
+            _unpickle_head(stream.read(offset), memo)
         stream.seek(origin + offset)
         _index, record = _unpickle(b"(" + stream.read(size) + b"t.", memo)
         memo.forget()
@@ -214,9 +223,23 @@ def _entries(
 
 
 def _unpickle(data: bytes, memo: _Memo) -> Any:
+    return _unpickler(data, memo).load()
+
+
+def _unpickle_head(data: bytes, memo: _Memo) -> None:
+    """Unpickle what stands before the first entry: it has no end, and no entry in it."""
+    unpickler = _unpickler(data, memo)
+    with contextlib.suppress(EOFError):
+        unpickler.load()
+    table = (unpickler.stack or unpickler.metastack[-1])[-1]
+    if table != {}:
+        raise ValueError("an entry stands before the first one that the tables name")
+
+
+def _unpickler(data: bytes, memo: _Memo) -> Any:
     unpickler: Any = _EntryUnpickler(io.BytesIO(data))
     unpickler.memo = memo
-    return unpickler.load()
+    return unpickler
 
 
 # ---------------------------------------------------------------------------------------------
