@@ -236,7 +236,9 @@ def _points(benchmark: str, row: Mapping[str, Any], points: Rows, again: Reread)
 
 def _samples(rows: Rows, again: Reread) -> Iterator[Pair]:
     longest = max(map(len, again.samples.values()), default=0)
-    yield "samples", [row["sample"] for row in rows], [*range(longest)]
+    yield "samples", len(rows), longest
+    for number, row in enumerate(rows):
+        yield f"number of sample {number}", row["sample"], number
     for column in SAMPLE_SERIES:
         values = again.samples.get(column.name, ())
         for number, row in enumerate(rows[:longest]):
