@@ -333,3 +333,24 @@ def raw_nds_net(copy: Copy) -> None:
         return jobs
 
     copy.raw_jobs("DARTS", change)
+
+
+@defect(
+    "nats_tss",
+    "raw member",
+    "A loss is no number, but true.",
+    {"all.raw": "train_loss at epoch 4: "},
+)
+def raw_tss_true(copy: Copy) -> None:
+    def change(record: dict) -> None:
+        losses = record["12"]["all_results"]["cifar100", 111]["train_losses"]
+        losses[3] = True
+
+    def one(rows: list[dict]) -> None:
+        trial = copy.row("trials", arch_id=0, dataset="cifar100", num_epochs=12)["trial_id"]
+        for row in rows:
+            if (row["trial_id"], row["epoch"]) == (trial, 4):
+                row["train_loss"] = 1.0
+
+    copy.raw_record(0, change)
+    copy.edit("curves", one)

@@ -255,7 +255,12 @@ def _extra(stored: str | None, again: Reread) -> Iterator[Pair]:
 
 
 def _same(ours: Any, raw: Any) -> bool:
-    """The same bits; any NaN equals any NaN, and NULL equals what was not released."""
+    """The same bits; any NaN equals any NaN, and NULL equals what was not released.
+
+    True is no number.
+    """
+    if isinstance(raw, bool):
+        return False
     if isinstance(ours, float) and isinstance(raw, float | int):
         both_nan = ours != ours and raw != raw  # noqa: PLR0124
         return both_nan or struct.pack("<d", ours) == struct.pack("<d", raw)

@@ -260,7 +260,7 @@ def _trials(
                 "seed": seed,
                 "params_m": result["params"],
                 "flops_m": result["flop"],
-                "latency_s": latency[0] if latency and len(latency) == 1 else None,
+                "latency_s": latency[0] if _is_alone(latency) else None,
             }
             place = Place(file, None, position, *span)
             cell, extra = state["arch_str"], _extra(state["arch_str"], dataset, result)
@@ -268,11 +268,16 @@ def _trials(
             position += 1
 
 
+def _is_alone(latency: Any) -> bool:
+    """Whether one latency was recorded, as the column holds it."""
+    return isinstance(latency, list) and len(latency) == 1
+
+
 def _extra(cell: str, dataset: str, result: Mapping[str, Any]) -> dict[str, Any]:
     """What no column holds, as JSON gives it back."""
     extra = {key: value for key, value in result.items() if key not in _TOLD}
     latency = extra.pop("latency")
-    if latency is not None and len(latency) != 1:
+    if latency is not None and not _is_alone(latency):
         extra["latency"] = latency
     if extra["arch_config"] == _configuration(cell, dataset):
         del extra["arch_config"]
