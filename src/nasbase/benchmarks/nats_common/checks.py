@@ -144,6 +144,9 @@ def _schedules(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
 def _entries(_room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
     spans = artifacts.table("trials", ("source_offset", "source_bytes")).drop_null()
     spans = spans.group_by(spans.column_names).aggregate([]).sort_by("source_offset")
+    if not len(spans):
+        outcome.not_applicable = "Every architecture is a member of its own."
+        return
     first, size = (column.to_numpy() for column in spans.columns)
     gap = first[1:] - (first + size)[:-1]
     bad = np.flatnonzero((gap < 0) | (gap > GAP))

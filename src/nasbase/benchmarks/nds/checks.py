@@ -106,10 +106,10 @@ def _lengths_of(artifacts: Artifacts, name: str, outcome: Outcome) -> None:
 
 def _specifications(artifacts: Artifacts, outcome: Outcome) -> None:
     columns = ["model_family", "model_spec", "cell_spec"]
-    expected, last = 0, ""
+    before, last = 0, ""
     for piece in artifacts.batches("architectures", ["arch_id", *columns]):
         failures = []
-        for row in piece.to_pylist():
+        for rank, row in enumerate(piece.to_pylist(), start=before):
             arch_id = row.pop("arch_id")
             try:
                 again = network_of(row)
@@ -118,9 +118,10 @@ def _specifications(artifacts: Artifacts, outcome: Outcome) -> None:
                 continue
             if again._asdict() != row:
                 failures.append(f"architecture {arch_id}: {row} is not canonical")
-            if arch_id != expected or again.text <= last:
+            if arch_id != rank or again.text <= last:
                 failures.append(f"architecture {arch_id} has not the rank of {row}")
-            expected, last = expected + 1, again.text
+            last = again.text
+        before += piece.num_rows
         outcome.count(piece.num_rows, failures)
 
 
