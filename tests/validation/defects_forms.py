@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from tampering import Copy, defect, next_up
 
 from nasbase.store.nni import BUILD_TABLE
@@ -240,6 +241,30 @@ def iterations_exchanged(copy: Copy) -> None:
         database.executemany(change, [(second, one), (first, two)])
 
 
+@defect(
+    "nb101",
+    "SQLite",
+    "There is a table whose name only looks like one of SQLite's own.",
+    {"all.sqlite.schema": "CREATE TABLE sqlitex"},
+    **SQLITE,
+)
+def sqlite_hidden_table(copy: Copy) -> None:
+    with copy.database() as database:
+        database.execute("CREATE TABLE sqlitex (x INTEGER)")
+
+
+@defect(
+    "nb101",
+    "SQLite",
+    "The database keeps a write-ahead log, which a folder for reading cannot have.",
+    {"all.sqlite.schema": "journal of form [2, 2]"},
+    **SQLITE,
+)
+def sqlite_journal(copy: Copy) -> None:
+    with copy.database() as database:
+        database.execute("PRAGMA journal_mode = WAL")
+
+
 # ---------------------------------------------------------------------------------------------
 # HDF5
 
@@ -399,6 +424,83 @@ def hdf5_trials(copy: Copy) -> None:
         scale[...] = scale[...][::-1]
 
 
+@defect(
+    "nats_sss",
+    "HDF5",
+    "There is a schedule of which nobody was trained.",
+    {"all.hdf5.scales": "there is cifar10/13"},
+    **HDF5,
+)
+def hdf5_group_added(copy: Copy) -> None:
+    with copy.tensors() as file:
+        file["cifar10/13/train_loss"] = file["cifar10/12/train_loss"][()]
+
+
+@defect(
+    "nats_sss",
+    "HDF5",
+    "A mask is of integers, which choose other points.",
+    {"all.hdf5.scales": "/cifar10/12/train_loss__present: int8"},
+    **HDF5,
+)
+def hdf5_mask_type(copy: Copy) -> None:
+    with copy.tensors() as file:
+        mask = file["cifar10/12/train_loss__present"]
+        values, name = mask[()].astype("i1"), mask.name
+        del file[name]
+        file.create_dataset(name, data=values, chunks=True)
+
+
+@defect(
+    "nats_sss",
+    "HDF5",
+    "The axes of a tensor are named in another order.",
+    {"all.hdf5.scales": "epoch, run, architecture"},
+    **HDF5,
+)
+def hdf5_axes(copy: Copy) -> None:
+    with copy.tensors() as file:
+        file["cifar10/12/train_loss"].attrs["axes"] = "epoch, run, architecture"
+
+
+@defect(
+    "nats_tss",
+    "HDF5",
+    "Numbers stand at a run that does not exist.",
+    {"all.hdf5.count": "/train_loss: 200 numbers beside its points"},
+    **HDF5,
+)
+def hdf5_run_made_up(copy: Copy) -> None:
+    with copy.tensors() as file:
+        group = file["ImageNet16-120/200"]
+        arch, run = np.argwhere(group["seed"][()] == -1)[0]
+        group["train_loss"][arch, run] = 1.0
+
+
+@defect(
+    "nds",
+    "HDF5",
+    "A number stands behind the end of a schedule.",
+    {"all.hdf5.count": "/train_loss: 1 numbers beside its points"},
+    **HDF5,
+)
+def hdf5_behind_the_end(copy: Copy) -> None:
+    with copy.tensors() as file:
+        file["Amoeba_in/train_loss"][0, -1] = 1.0
+
+
+@defect(
+    "nds",
+    "HDF5",
+    "A group names another file.",
+    {"all.hdf5.scales": "Amoeba: "},
+    **HDF5,
+)
+def hdf5_source_file(copy: Copy) -> None:
+    with copy.tensors() as file:
+        file["Amoeba"].attrs["source_file"] = "Amoeba_in.json"
+
+
 # ---------------------------------------------------------------------------------------------
 # NNI's database
 
@@ -513,6 +615,30 @@ def nni_latency(copy: Copy) -> None:
 )
 def nni_datasets(copy: Copy) -> None:
     copy.execute("UPDATE nb201trialconfig SET dataset = 'cifar100' WHERE id = 2", form="nni")
+
+
+@defect(
+    "nb101",
+    "NNI",
+    "There are bytes behind the end of the database.",
+    {"all.nni.schema": " bytes, not "},
+    **NNI,
+)
+def nni_garbage(copy: Copy) -> None:
+    with copy.own(copy.path("nni")).open("ab") as file:
+        file.write(b"garbage")
+
+
+@defect(
+    "nb101",
+    "NNI",
+    "The database keeps a write-ahead log.",
+    {"all.nni.schema": "journal of form [2, 2]"},
+    **NNI,
+)
+def nni_journal(copy: Copy) -> None:
+    with copy.database("nni") as database:
+        database.execute("PRAGMA journal_mode = WAL")
 
 
 # ---------------------------------------------------------------------------------------------

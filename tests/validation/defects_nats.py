@@ -794,3 +794,101 @@ def nb201_sizes(copy: Copy) -> None:
     number = trial(copy, dataset="ImageNet16-120", num_epochs=12)
     copy.put("trials", "params_m", lambda row: row["params_m"] + 0.028, trial_id=number)
     copy.follow()
+
+
+# ---------------------------------------------------------------------------------------------
+# what no column holds, and what nobody would miss
+
+
+@defect(
+    TOPOLOGY,
+    "every form",
+    "Latencies are recorded that were not.",
+    {"all.raw": "trial 4: extra, latency: '[1.0, 2.0]', raw None"},
+    forms=("sqlite",),
+)
+def tss_extra(copy: Copy) -> None:
+    copy.put("trials", "extra", '{"latency": [1.0, 2.0]}', trial_id=4)
+    copy.write_forms()
+
+
+@defect(
+    TOPOLOGY,
+    "notes",
+    "There is a note on a row of means, which the room does not remark on.",
+    {"all.notes": 'means {{"arch_id": 0}} None: wrong'},
+)
+def tss_note_on_means(copy: Copy) -> None:
+    def more(rows: list[dict]) -> list[dict]:
+        own = {"table": "means", "key": '{"arch_id": 0}', "column": None, "kind": "erratum"}
+        return [*rows, rows[-1] | own | {"note_id": len(rows), "code": "wrong", "value": 1.0}]
+
+    copy.edit("notes", more)
+
+
+@defect(
+    TOPOLOGY,
+    "notes",
+    "A note on a NaN is there twice.",
+    {"all.nan_notes": 'trials {{"trial_id": '},
+)
+def tss_nan_note_twice(copy: Copy) -> None:
+    note = copy.row("notes", kind="nan")
+    copy.edit("notes", lambda rows: [*rows, note | {"note_id": len(rows)}])
+
+
+@defect(
+    TOPOLOGY,
+    "notes",
+    "A note on a NaN gives a right value.",
+    {"all.nan_notes": 'trials {{"trial_id": '},
+)
+def tss_nan_note_value(copy: Copy) -> None:
+    copy.put("notes", "value", 1.0, note_id=copy.row("notes", kind="nan")["note_id"])
+
+
+def without_entry(copy: Copy, number: int) -> None:
+    """Leave out an architecture as if its entry, counted in the file, had never been read."""
+    trials = copy.rows("trials")
+    entry = sorted({row["source_offset"] for row in trials})[number]
+    (lost,) = {row["arch_id"] for row in trials if row["source_offset"] == entry}
+    kept_trials(copy, [row["trial_id"] for row in trials if row["arch_id"] != lost])
+    for name in ("architectures", "costs"):
+        copy.edit(name, lambda rows: [row for row in rows if row["arch_id"] != lost])
+
+    def counted(rows: list[dict]) -> None:
+        for i, row in enumerate(sorted(rows, key=lambda row: row["source_pos"])):
+            row["source_pos"] = i
+
+    copy.edit("trials", counted)
+    copy.follow()
+
+
+@defect(
+    OLD,
+    "all tables",
+    "An architecture in the middle of the file is missing.",
+    {"nb201.entries": " bytes before byte "},
+)
+def nb201_entry_middle(copy: Copy) -> None:
+    without_entry(copy, 2)
+
+
+@defect(
+    OLD,
+    "all tables",
+    "The first architecture of the file is missing.",
+    {"all.raw": "an entry stands before the first one"},
+)
+def nb201_entry_first(copy: Copy) -> None:
+    without_entry(copy, 0)
+
+
+@defect(
+    OLD,
+    "all tables",
+    "The last architecture of the file is missing.",
+    {"all.raw": "no trial comes from the entry at byte "},
+)
+def nb201_entry_last(copy: Copy) -> None:
+    without_entry(copy, -1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import struct
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from tampering import Copy, defect, next_up
 
 ACCURACIES = ["train_acc_pct", "valid_acc_pct", "test_acc_pct"]
@@ -908,3 +910,96 @@ def parquet_byte(copy: Copy) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 3] ^= 0xFF
     path.write_bytes(data)
+
+
+# ---------------------------------------------------------------------------------------------
+# what another table, or the files themselves, would have to say
+
+
+@defect(
+    "nb101",
+    "every form",
+    "Seeds are made up: runs count as seeds.",
+    {"all.raw": "seed: 1, raw None"},
+    forms=("sqlite", "nni"),
+)
+def nb101_seeds_made_up(copy: Copy) -> None:
+    copy.put("trials", "seed", lambda row: row["run"])
+    copy.follow()
+    copy.write_forms()
+
+
+@defect(
+    "nb101",
+    "trials, curves",
+    "The data set is another one in all trainings.",
+    {"all.raw": "dataset: 'cifar100', raw 'cifar10'"},
+)
+def nb101_data_set(copy: Copy) -> None:
+    for name in ("trials", "curves"):
+        copy.put(name, "dataset", "cifar100")
+    copy.follow()
+
+
+@defect("nb101", "trials", "Something is said to be recorded beside.", {"all.raw": "extra, note"})
+def nb101_extra(copy: Copy) -> None:
+    copy.put("trials", "extra", '{"note": 1}', trial_id=3)
+
+
+@defect(
+    "nb101",
+    "trials",
+    "The highest accuracy of a row group is said to be its lowest.",
+    {"all.statistics": "trials, row group 0: test_acc_pct"},
+)
+def parquet_statistics(copy: Copy) -> None:
+    path = copy.own(copy.parquet / "trials.parquet")
+    with pq.ParquetFile(path) as file:
+        number = file.schema_arrow.names.index("test_acc_pct")
+        said = file.metadata.row_group(0).column(number).statistics
+    data = path.read_bytes()
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    highest, lowest = (struct.pack("<d", value) for value in (said.max, said.min))
+    assert highest in data[footer:]
+    path.write_bytes(data[:footer] + data[footer:].replace(highest, lowest))
+
+
+@defect("nb101", "folder", "A table lies there that is none.", {"all.schema": "trials_old.parquet"})
+def parquet_more(copy: Copy) -> None:
+    path = copy.parquet / "trials.parquet"
+    path.with_name("trials_old.parquet").write_bytes(path.read_bytes())
+
+
+@defect(
+    "nb101",
+    "rank_correlation",
+    "A comparison is said to be of another kind.",
+    {"all.rank_correlation": "there is ('seeds', ('cifar10', 'valid', 4, None)"},
+)
+def correlation_kind(copy: Copy) -> None:
+    copy.put("rank_correlation", "kind", "seeds", comparison_id=0)
+
+
+@defect(
+    "nb101",
+    "rank_correlation",
+    "The last comparison is missing.",
+    {"all.rank_correlation": "there is no ('proxy', ('cifar10', 'valid', 36, None)"},
+)
+def correlation_missing(copy: Copy) -> None:
+    table = copy.table("rank_correlation")
+    copy.write("rank_correlation", table.slice(0, len(table) - 5))
+
+
+@defect(
+    "nb101",
+    "rank_correlation",
+    "A comparison is there twice.",
+    {"all.rank_correlation": "there is ('schedules', ('cifar10', 'valid', 4, None)"},
+)
+def correlation_twice(copy: Copy) -> None:
+    def more(rows: list[dict]) -> list[dict]:
+        number = rows[-1]["comparison_id"] + 1
+        return [*rows, *(row | {"comparison_id": number} for row in rows[:5])]
+
+    copy.edit("rank_correlation", more)

@@ -6,6 +6,8 @@ import json
 
 from tampering import Copy, defect, next_up
 
+from nasbase.benchmarks import room_of
+
 NAME = "nds"
 
 
@@ -353,3 +355,106 @@ def nds_diverged(copy: Copy) -> None:
         return [{**row, "note_id": i} for i, row in enumerate([*rows[:at], *rows[at + 1 :]])]
 
     copy.edit("notes", fewer)
+
+
+@defect(
+    NAME,
+    "every form",
+    "Seconds of a timing run are made up.",
+    {"all.raw": "trial 3: prec_time_s: 1.5, raw None"},
+    forms=("sqlite",),
+)
+def nds_timing_run(copy: Copy) -> None:
+    copy.put("trials", "prec_time_s", 1.5, trial_id=3)
+    copy.write_forms()
+
+
+@defect(
+    NAME,
+    "every form",
+    "What no column holds is lost.",
+    {"all.raw": 'extra, optim: None, raw \'{{"lr_policy": "cos"}}\''},
+    forms=("sqlite", "nni"),
+)
+def nds_extra_lost(copy: Copy) -> None:
+    copy.put("trials", "extra", None)
+    copy.write_forms()
+
+
+@defect(
+    NAME,
+    "trials",
+    "What no column holds is another trial's.",
+    {"all.raw": "extra, prec_time"},
+)
+def nds_extra_exchanged(copy: Copy) -> None:
+    copy.exchange("trials", ["extra"], {"trial_id": 3}, {"trial_id": 4})
+
+
+@defect(
+    NAME,
+    "trials, curves",
+    "A training has another data set than its configuration.",
+    {"all.raw": "trial 3: dataset", "nds.configurations": "trial 3: "},
+)
+def nds_data_set(copy: Copy) -> None:
+    other = {"cifar10": "imagenet", "imagenet": "cifar10"}
+    for name in ("trials", "curves"):
+        copy.put(name, "dataset", lambda row: other[row["dataset"]], trial_id=3)
+    copy.follow()
+
+
+@defect(
+    NAME,
+    "configurations",
+    "There is a configuration that nobody trained.",
+    {"nds.configurations": "no trial"},
+)
+def nds_configuration_added(copy: Copy) -> None:
+    def more(rows: list[dict]) -> list[dict]:
+        return [*rows, rows[-1] | {"config_id": len(rows)}]
+
+    copy.edit("configurations", more)
+
+
+@defect(
+    NAME,
+    "architectures, costs",
+    "There is an architecture that nobody trained.",
+    {"nds.configurations": "no configuration"},
+)
+def nds_architecture_added(copy: Copy) -> None:
+    def more(rows: list[dict]) -> list[dict]:
+        spec = json.loads(rows[-1]["model_spec"])
+        spec["ds"][0] += 1
+        text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
+        return [*rows, rows[-1] | {"arch_id": len(rows), "model_spec": text}]
+
+    copy.edit("architectures", more)
+    copy.write("costs", room_of(NAME).costs(copy.table("architectures")))
+
+
+@defect(
+    NAME,
+    "every table",
+    "Architectures are counted from the last to the first.",
+    {"nds.specs_canonical": "has not the rank"},
+)
+def nds_rank(copy: Copy) -> None:
+    rows = copy.rows("architectures")[::-1]
+    last = len(rows) - 1
+    copy.write("architectures", [row | {"arch_id": i} for i, row in enumerate(rows)])
+    copy.write("costs", room_of(NAME).costs(copy.table("architectures")))
+    for name in ("configurations", "trials", "curves"):
+        copy.put(name, "arch_id", lambda row: last - row["arch_id"])
+    copy.follow()
+
+
+@defect(
+    NAME,
+    "iterations",
+    "Every second sample is said to be missing.",
+    {"all.raw": "number of sample 1: 2, raw 1"},
+)
+def nds_samples(copy: Copy) -> None:
+    copy.put("iterations", "sample", lambda row: 2 * row["sample"])

@@ -283,3 +283,74 @@ def raw_nds_edge(copy: Copy) -> None:
 )
 def raw_nds_file(copy: Copy) -> None:
     copy.raw_jobs("ENAS", lambda _: None)
+
+
+@defect(
+    "nats_tss",
+    "raw member",
+    "A record says something that no column holds.",
+    {"all.raw": "extra, note: None, raw"},
+)
+def raw_tss_extra(copy: Copy) -> None:
+    def change(record: dict) -> None:
+        record["12"]["all_results"]["cifar100", 111]["note"] = "retrained"
+
+    copy.raw_record(0, change)
+
+
+@defect(
+    "nats_sss",
+    "raw member",
+    "A network was made with another number of classes.",
+    {"all.raw": "extra, arch_config: None, raw"},
+)
+def raw_sss_configuration(copy: Copy) -> None:
+    def change(record: dict) -> None:
+        record["90"]["all_results"]["cifar10", 777]["arch_config"]["class_num"] = 11
+
+    copy.raw_record(0, change)
+
+
+@defect(
+    "nds",
+    "raw member",
+    "A seed is too large for its column.",
+    {"all.raw": f"extra, rng_seed: None, raw '{2**40}'"},
+)
+def raw_nds_seed(copy: Copy) -> None:
+    copy.raw_jobs("ResNet", lambda jobs: [jobs[0] | {"rng_seed": 2**40}, *jobs[1:]])
+
+
+@defect(
+    "nds",
+    "raw member",
+    "A network has something that is not part of its specification.",
+    {"all.raw": "extra, net"},
+)
+def raw_nds_net(copy: Copy) -> None:
+    def change(jobs: list) -> list:
+        jobs[0]["net"]["genotype"]["name"] = "best"
+        return jobs
+
+    copy.raw_jobs("DARTS", change)
+
+
+@defect(
+    "nats_tss",
+    "raw member",
+    "A loss is no number, but true.",
+    {"all.raw": "train_loss at epoch 4: "},
+)
+def raw_tss_true(copy: Copy) -> None:
+    def change(record: dict) -> None:
+        losses = record["12"]["all_results"]["cifar100", 111]["train_losses"]
+        losses[3] = True
+
+    def one(rows: list[dict]) -> None:
+        trial = copy.row("trials", arch_id=0, dataset="cifar100", num_epochs=12)["trial_id"]
+        for row in rows:
+            if (row["trial_id"], row["epoch"]) == (trial, 4):
+                row["train_loss"] = 1.0
+
+    copy.raw_record(0, change)
+    copy.edit("curves", one)

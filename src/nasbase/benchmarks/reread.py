@@ -47,6 +47,8 @@ class Reread(NamedTuple):
         NDS: series of ``iterations`` -> values.
     configuration
         NDS: columns of ``configurations`` that upstream released.
+    extra
+        What upstream recorded and no column holds.
     """
 
     place: Place
@@ -55,3 +57,4 @@ class Reread(NamedTuple):
     curves: Mapping[str, Mapping[int, float]]
     samples: Mapping[str, Sequence[float]] = {}
     configuration: Mapping[str, Any] = {}
+    extra: Mapping[str, Any] = {}

@@ -7,7 +7,7 @@ through `Room`; the workflow's rules know them only by name.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -243,8 +243,17 @@ class Room(abc.ABC):
             of a file of jobs the one after the last place.
         """
 
-    def unread(self, raw: RawRelease, files: Collection[str]) -> Iterable[str]:  # noqa: ARG002
-        """Members of the raw archive that hold trials, but none of the ``files`` named."""
+    def unread(self, raw: RawRelease, files: Mapping[str, int]) -> Iterable[str]:  # noqa: ARG002
+        """What of the raw files holds trials that nobody has read.
+
+        Parameters
+        ----------
+        raw
+            The release.
+        files
+            Files, or members of the archive, that trials come from, and the byte behind the last
+            record in each; 0 where it is not known.
+        """
         return ()
 
     def rereads_from_start(self, raw: RawRelease) -> bool:  # noqa: ARG002

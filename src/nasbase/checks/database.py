@@ -30,6 +30,23 @@ def check_integrity(path: Path, outcome: Outcome) -> None:
     outcome.count(1, [line for line in lines if line != "ok"])
 
 
+def check_file(path: Path, application: int, user: int, outcome: Outcome) -> None:
+    """Compare what the file says of itself, and that it has nothing but the database's pages."""
+    plain: dict[str, object] = {"page_size": 4096, "application_id": application}
+    plain |= {"user_version": user, "encoding": "UTF-8"}
+    with closing(open_database(path)) as database:
+        header = {name: database.execute(f"PRAGMA {name}").fetchone()[0] for name in plain}
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+    outcome.count(1, [] if header == plain else [str(header)])
+    with path.open("rb") as file:
+        versions = file.read(20)[18:]
+    # With a write-ahead log, nobody can open a database in a folder that he must not write to.
+    outcome.count(1, [] if versions == b"\1\1" else [f"journal of form {list(versions)}"])
+    size = path.stat().st_size
+    right = size == pages * header["page_size"]
+    outcome.count(1, [] if right else [f"{size} bytes, not {pages} * {header['page_size']}"])
+
+
 class StoredRows:
     """Rows of one table of a database, column by column and without a Python object for each.
 

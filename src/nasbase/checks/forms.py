@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from nasbase.checks.blobs import compare_blobs
 from nasbase.checks.check import Artifacts, Check, Outcome
-from nasbase.checks.database import StoredRows, check_integrity, open_database
+from nasbase.checks.database import StoredRows, check_file, check_integrity, open_database
 from nasbase.checks.nni import nni_checks
 from nasbase.store.build import read_build
 from nasbase.store.curves import Block, long_blocks, long_series
@@ -59,7 +59,8 @@ def form_checks(forms: tuple[str, ...]) -> list[Check]:
             Check("all.hdf5.build", "HDF5 belongs to this build.", _hdf5_build),
             Check(
                 "all.hdf5.scales",
-                "HDF5 has the groups, ids and seeds of trials; each series its unit and meaning.",
+                "HDF5 has the groups, ids and seeds of trials; each series its unit and meaning; "
+                "there is nothing else.",
                 _hdf5_scales,
             ),
             Check(
@@ -68,7 +69,12 @@ def form_checks(forms: tuple[str, ...]) -> list[Check]:
                 _hdf5_curves,
                 long=True,
             ),
-            Check("all.hdf5.count", "HDF5 holds no point that Parquet does not.", _hdf5_count),
+            Check(
+                "all.hdf5.count",
+                "HDF5 holds no point that Parquet does not, and no number beside the points.",
+                _hdf5_count,
+                long=True,
+            ),
         ]
     if "nni" in forms:
         found += nni_checks()
@@ -90,17 +96,16 @@ def _sqlite_build(artifacts: Artifacts, outcome: Outcome) -> None:
 
 def _sqlite_schema(artifacts: Artifacts, outcome: Outcome) -> None:
     with closing(open_database(artifacts.sqlite)) as database:
-        query = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
-        found = {sql for (sql,) in database.execute(query)}
-        pages, size, application = (
-            database.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "page_size", "application_id")
+        # A bare _ would stand for any letter, and hide what is called sqliteX.
+        query = (
+            "SELECT sql FROM sqlite_master "
+            "WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         )
+        found = {sql for (sql,) in database.execute(query)}
     demanded = {*ddl(artifacts.benchmark), BUILD_STATEMENT}
     outcome.count(len(demanded), sorted(found ^ demanded))
-    outcome.count(1, [] if application == APPLICATION_ID else [f"application_id {application}"])
-    file = artifacts.sqlite.stat().st_size
-    outcome.count(1, [] if file == pages * size else [f"{file} bytes, not {pages} * {size}"])
+    schema = read_build(artifacts.folder).schema
+    check_file(artifacts.sqlite, APPLICATION_ID, schema, outcome)
 
 
 def _sqlite_rows(artifacts: Artifacts, outcome: Outcome) -> None:
@@ -180,9 +185,12 @@ def _hdf5_scales(artifacts: Artifacts, outcome: Outcome) -> None:
         for row in trials.group_by(by).aggregate([]).to_pylist()
     }
     curves = {column.name for column in series(artifacts.benchmark)}
+    longest = pc.max(trials["num_epochs"]).as_py()
     columns = artifacts.table("columns", ["table", "column", "unit", "meaning"]).to_pylist()
     described = [row for row in columns if row["table"] == "curves" and row["column"] in curves]
     with h5py.File(artifacts.hdf5, "r") as file:
+        more: list[str] = []
+        file.visit(more.append)
         for name, where in groups.items():
             if name not in file:
                 outcome.count(1, [f"there is no group {name}"])
@@ -195,9 +203,14 @@ def _hdf5_scales(artifacts: Artifacts, outcome: Outcome) -> None:
                 same = scale in file[name] and np.array_equal(file[name][scale][()], right)
                 outcome.count(1, [] if same else [f"{name}/{scale}"])
             _labels(file[name], described, outcome)
-        members = {m for m in file if isinstance(file[m], h5py.Group)}
-        more = members - {name.split("/")[0] for name in groups}
-        outcome.count(1, [f"there is a group {name}" for name in sorted(more)])
+            _shapes(file[name], scales, longest if nds else where["num_epochs"], outcome)
+            said = dict(file[name].attrs)
+            named = {"source_file": where["source_file"]} if nds else {}
+            outcome.count(1, [] if said == named else [f"{name}: {said}"])
+            known = {*scales, *curves, *(curve + PRESENT for curve in curves)}
+            known = {name, name.split("/")[0], *(f"{name}/{item}" for item in known)}
+            more = [item for item in more if item not in known]
+        outcome.count(1, [f"there is {item}" for item in sorted(more)])
 
 
 def _scales_of_jobs(trials: pa.Table) -> dict[str, np.ndarray]:
@@ -216,11 +229,23 @@ def _scales_of_runs(trials: pa.Table) -> dict[str, np.ndarray]:
 
 
 def _labels(group: h5py.Group, described: Iterable[Mapping[str, str]], outcome: Outcome) -> None:
+    axes = "trial, epoch" if "trial_id" in group else "architecture, run, epoch"
     for row in described:
         if row["column"] in group:
             said = dict(group[row["column"]].attrs)
-            right = said.get("unit") == row["unit"] and said.get("description") == row["meaning"]
-            outcome.count(1, [] if right else [f"{group.name}/{row['column']}: {said}"])
+            right = {"unit": row["unit"], "description": row["meaning"], "axes": axes}
+            outcome.count(1, [] if said == right else [f"{group.name}/{row['column']}: {said}"])
+
+
+def _shapes(
+    group: h5py.Group, scales: Mapping[str, np.ndarray], length: int, outcome: Outcome
+) -> None:
+    """Scales are integers, series float64 and masks boolean, along all of the scales."""
+    for name, item in group.items():
+        kind = "<i8" if name in scales else "?" if name.endswith(PRESENT) else "<f8"
+        shape = scales[name].shape if name in scales else (*scales["seed"].shape, length)
+        right = (item.dtype, item.shape) == (np.dtype(kind), shape)
+        outcome.count(1, [] if right else [f"{item.name}: {item.dtype} of shape {item.shape}"])
 
 
 def _hdf5_curves(artifacts: Artifacts, outcome: Outcome) -> None:
@@ -289,22 +314,32 @@ def _hdf5_count(artifacts: Artifacts, outcome: Outcome) -> None:
             for batch in file.iter_batches(columns=[column.name]):
                 expected += len(batch) - batch.column(0).null_count
         with h5py.File(artifacts.hdf5, "r") as file:
-            found = sum(_present_points(mask) for mask in _masks(file, column.name + PRESENT))
+            for tensor, mask in _tensors(file, column.name):
+                points, more = _points(tensor, mask)
+                found += points
+                outcome.count(1, [f"{tensor.name}: {more} numbers beside its points"] * bool(more))
         bad = [] if found == expected else [f"{column.name}: {expected} points, HDF5 {found}"]
         outcome.count(1, bad)
 
 
-def _masks(file: h5py.File, name: str) -> list[h5py.Dataset]:
-    found: list[h5py.Dataset] = []
+def _tensors(file: h5py.File, name: str) -> list[tuple[h5py.Dataset, h5py.Dataset]]:
+    """The tensors of a series, and their masks."""
+    found: list[tuple[h5py.Dataset, h5py.Dataset]] = []
 
     def visit(path: str, item: object) -> None:
         if path.endswith(f"/{name}") and isinstance(item, h5py.Dataset):
-            found.append(item)
+            found.append((item, file[path + PRESENT]))
 
     file.visititems(visit)
     return found
 
 
-def _present_points(mask: h5py.Dataset) -> int:
-    step = mask.chunks[0]
-    return sum(int(mask[i : i + step].sum()) for i in range(0, mask.shape[0], step))
+def _points(tensor: h5py.Dataset, mask: h5py.Dataset) -> tuple[int, int]:
+    """Points of a tensor, and numbers where its mask says that there is no point."""
+    points = more = 0
+    for chunk in mask.iter_chunks():
+        here = mask[chunk]
+        points += int(here.sum())
+        if not here.all():
+            more += int((~here & ~np.isnan(tensor[chunk])).sum())
+    return points, more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
@@ -24,7 +25,17 @@ def generic_checks(benchmark: str) -> list[Check]:
     """The checks of `nasbase.checks.generic`, for one benchmark."""
     found = [
         Check("all.digest", "Every table holds the rows that its digest was made of.", _digests),
-        Check("all.schema", "Every table has the columns and types of the catalogue.", _schemas),
+        Check(
+            "all.schema",
+            "There are the catalogue's tables and no other, with its columns and types.",
+            _schemas,
+        ),
+        Check(
+            "all.statistics",
+            "What Parquet says of the values of a row group, by which readers skip it, is true.",
+            _statistics,
+            long=True,
+        ),
         Check("all.references", "Every id that a table names exists.", _references),
         Check("all.runs", "Runs of a training count from 0, in the order of its records.", _runs),
         Check(
@@ -67,6 +78,30 @@ def _schemas(artifacts: Artifacts, outcome: Outcome) -> None:
         found = pq.read_schema(artifacts.path(name))
         equal = found.equals(arrow_schema(table))
         outcome.count(len(table.columns), [] if equal else [f"{name}: {found.names}"])
+    known = {artifacts.path(name) for name in tables(artifacts.benchmark)}
+    outcome.count(0, sorted(path.name for path in {*artifacts.folder.glob("*.parquet")} - known))
+
+
+def _statistics(artifacts: Artifacts, outcome: Outcome) -> None:
+    for name in tables(artifacts.benchmark):
+        with artifacts.parquet(name) as file:
+            for group in range(file.num_row_groups):
+                described = file.metadata.row_group(group)
+                for number, column in enumerate(file.schema_arrow.names):
+                    said = described.column(number).statistics
+                    rows = file.read_row_group(group, [column])[column] if said else None
+                    true = rows is None or _is_true(said, rows)
+                    outcome.count(1, [] if true else [f"{name}, row group {group}: {column}"])
+
+
+def _is_true(said: pq.Statistics, rows: pa.ChunkedArray) -> bool:
+    """Whether lowest and highest value (a NaN is neither) and number of NULLs are these."""
+    if said.has_null_count and said.null_count != rows.null_count:
+        return False
+    if not said.has_min_max:
+        return True
+    limits = pc.min_max(rows).as_py()
+    return (said.min, said.max) == (limits["min"], limits["max"])
 
 
 # ---------------------------------------------------------------------------------------------
@@ -213,10 +248,10 @@ def same_floats(first: pa.ChunkedArray, second: pa.ChunkedArray) -> np.ndarray:
 
 
 def _nan_notes(artifacts: Artifacts, outcome: Outcome) -> None:
-    columns = ["table", "key", "column", "kind"]
-    notes = artifacts.table("notes", columns).to_pylist()
-    noted = {(n["table"], n["key"], n["column"]) for n in notes if n["kind"] == "nan"}
-    found: set[tuple[str, str, str]] = set()
+    about = ["table", "key", "column", "code", "value"]
+    notes = artifacts.table("notes", [*about, "kind"]).to_pylist()
+    noted = Counter(tuple(n[name] for name in about) for n in notes if n["kind"] == "nan")
+    found: Counter[tuple] = Counter()
     # Curves are blobs in SQLite, and hold a NaN; those of nb101 are rows.
     for name in ("trials", "means", *(["curves"] if artifacts.benchmark == "nb101" else [])):
         table = tables(artifacts.benchmark)[name]
@@ -225,10 +260,13 @@ def _nan_notes(artifacts: Artifacts, outcome: Outcome) -> None:
             for column in floats:
                 nan = pc.fill_null(pc.is_nan(batch[column]), False)
                 keys = batch.select(list(table.key)).filter(nan).to_pylist()
-                found |= {(name, json.dumps(key), column) for key in keys}
-    differ = [f"{table} {key} {column}" for table, key, column in sorted(noted ^ found)]
-    outcome.count(len(noted | found), differ)
+                found.update((name, json.dumps(key), column, _NAN, None) for key in keys)
+    differ = sorted(((noted - found) + (found - noted)).elements(), key=str)
+    examples = [f"{table} {key} {column}: {code}" for table, key, column, code, _ in differ]
+    outcome.count((noted | found).total(), examples)
 
+
+_NAN = "not-a-number"
 
 _NOT_NEGATIVE = ("_loss", "_time_s", "_time_total_s", "params", "flops", "params_m", "flops_m")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -81,7 +82,7 @@ class _Located:
         # Of millions of trials: the names of files and groups are kept once.
         pieces = [_encoded(rows) for rows in artifacts.batches("trials", columns)]
         self._rows = _in_file_order(pa.concat_tables(pieces).unify_dictionaries())
-        self.files = {*pc.unique(self._rows["source_file"]).to_pylist()}
+        self.files = _ends(self._rows)
         self._left_out = self._rows.slice(0, 0)
         self._open: dict[tuple[str, str | None, int], int] = {}
 
@@ -120,6 +121,16 @@ class _Located:
     def missed(self) -> Iterable[tuple[str, str | None, int]]:
         """Places that did not come back."""
         return self._open
+
+
+def _ends(rows: pa.Table) -> dict[str, int]:
+    """The raw files, and where the last entry that has a trial ends (0: files have no entries)."""
+    if "source_offset" not in rows.column_names:
+        return dict.fromkeys(pc.unique(rows["source_file"]).to_pylist(), 0)
+    ends = pc.fill_null(pc.add(rows["source_offset"], rows["source_bytes"]), 0)
+    last = pa.table([rows["source_file"], ends], ["file", "end"])
+    last = last.group_by("file").aggregate([("end", "max")])
+    return dict(zip(last["file"].to_pylist(), last["end_max"].to_pylist(), strict=True))
 
 
 def _encoded(rows: pa.Table) -> pa.Table:
@@ -175,9 +186,10 @@ def _compare(
             *_scalars(row, architectures[row["arch_id"]], again),
             *_points(artifacts.benchmark, row, curves.get(trial, []), again),
             *_samples(samples.get(trial, []), again),
+            *_extra(row["extra"], again),
             *_configured(configurations.get(row.get("config_id", -1)), row, again),
         ]
-        bad = [f"trial {trial}: {what}: {ours!r}, raw {raw!r}"
+        bad = [f"trial {trial}: {what}: {ours!r:.100}, raw {raw!r:.100}"
                for what, ours, raw in pairs if not _same(ours, raw)]  # fmt: skip
         outcome.count(len(pairs), bad[:5], failed=len(bad))
 
@@ -225,6 +237,8 @@ def _points(benchmark: str, row: Mapping[str, Any], points: Rows, again: Reread)
 def _samples(rows: Rows, again: Reread) -> Iterator[Pair]:
     longest = max(map(len, again.samples.values()), default=0)
     yield "samples", len(rows), longest
+    for number, row in enumerate(rows):
+        yield f"number of sample {number}", row["sample"], number
     for column in SAMPLE_SERIES:
         values = again.samples.get(column.name, ())
         for number, row in enumerate(rows[:longest]):
@@ -232,8 +246,21 @@ def _samples(rows: Rows, again: Reread) -> Iterator[Pair]:
             yield f"{column.name} of sample {number}", row[column.name], raw
 
 
+def _extra(stored: str | None, again: Reread) -> Iterator[Pair]:
+    """What no column holds, key by key as JSON: 1, 1.0 and true are three things."""
+    sides = json.loads(stored or "{}"), again.extra
+    for key in sorted({*sides[0], *sides[1]}):
+        ours, raw = (json.dumps(s[key], sort_keys=True) if key in s else None for s in sides)
+        yield f"extra, {key}", ours, raw
+
+
 def _same(ours: Any, raw: Any) -> bool:
-    """The same bits; any NaN equals any NaN, and NULL equals what was not released."""
+    """The same bits; any NaN equals any NaN, and NULL equals what was not released.
+
+    True is no number.
+    """
+    if isinstance(raw, bool):
+        return False
     if isinstance(ours, float) and isinstance(raw, float | int):
         both_nan = ours != ours and raw != raw  # noqa: PLR0124
         return both_nan or struct.pack("<d", ours) == struct.pack("<d", raw)

@@ -6,7 +6,9 @@ are computed from sums, from positions found by bisection, and by counting pairs
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import combinations, permutations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +20,8 @@ from nasbase.tables.roles import ROLES
 
 PLACES = 10
 SHARES = (1, 10, 25, 50, 100)
+RUNS = 5
+"""Runs of a training that are compared with each other: the first ones."""
 TOLERANCE = 1e-9
 NULL = -1
 
@@ -35,7 +39,8 @@ def summary_checks() -> list[Check]:
         Check("all.best", "Each place of best has as many better networks as it says.", _best),
         Check(
             "all.rank_correlation",
-            "Correlations equal those computed in another way, over a sample in large builds.",
+            "Every pair of accuracies is compared once, under its kind; correlations equal those "
+            "computed in another way, over a sample in large builds.",
             _rank_correlation,
         ),
     ]
@@ -103,6 +108,18 @@ class _Source:
             at = at[table["run"][at] == run]
         columns = (table[name][at] for name in ("run", "seed"))
         return _Known(table[self.subject][at], values[at], np.ones(len(at), dtype=int), *columns)
+
+    @property
+    def most_runs(self) -> int:
+        """Runs of the training that was repeated most often."""
+        return int(self._tables["trials"]["run"].max(initial=-1)) + 1
+
+    def side(self, side: _Side) -> _Known:
+        """Networks that have the number of one side of a comparison."""
+        dataset, split, num_epochs, run = side
+        if run is None:
+            return self.means(dataset, split, num_epochs)
+        return self.runs(dataset, split, num_epochs, run)
 
     def _at(
         self, table: Mapping[str, np.ndarray], values: np.ndarray, dataset: str, num_epochs: int
@@ -196,6 +213,10 @@ def _rank_correlation(artifacts: Artifacts, outcome: Outcome) -> None:
     wanted = [(i, share) for i in range(len(rows) // len(SHARES)) for share in SHARES]
     outcome.count(1, [] if keys == wanted else [f"{len(keys)} shares of comparisons, or others"])
     source, families = _Source(artifacts), _families(artifacts)
+    right, mine = Counter(_demanded(source, families)), Counter(map(_pair_of, rows[:: len(SHARES)]))
+    lost = [f"there is no {pair}" for pair in (right - mine).elements()]
+    more = [f"there is {pair}" for pair in (mine - right).elements()]
+    outcome.count(right.total() + len(more), lost + more)
     for row in _sample(rows):
         x, y = _compared(source, families, row)
         found = {"n": len(x), **_correlations(x, y)}
@@ -206,6 +227,68 @@ def _rank_correlation(artifacts: Artifacts, outcome: Outcome) -> None:
             if not _same(row[name], value)
         ]
         outcome.count(len(found), bad)
+
+
+_Side = tuple[str, str, int, int | None]
+"""Data set, split, schedule, and run of one side; None: the mean over the runs."""
+
+_Pair = tuple[str, _Side, _Side, str | None]
+"""What is compared: kind, x and y, and whose networks (nds)."""
+
+
+def _pair_of(row: Mapping[str, Any]) -> _Pair:
+    x, y = (
+        (row[f"{s}_dataset"], row[f"{s}_split"], row[f"{s}_num_epochs"], row[f"{s}_run"])
+        for s in "xy"
+    )
+    return row["kind"], x, y, row.get("proposer")
+
+
+def _demanded(source: _Source, families: Mapping[str, np.ndarray]) -> Iterator[_Pair]:
+    """What has to be compared: all pairs of a kind that two networks have both numbers of."""
+    for kind, x, y in _pairs(source):
+        ids = np.intersect1d(source.side(x).ids, source.side(y).ids, assume_unique=True)
+        if not families and len(ids) > 1:
+            yield kind, x, y, None
+        for proposer, members in families.items():
+            if np.isin(ids, members).sum() > 1:
+                yield kind, x, y, proposer
+
+
+def _pairs(source: _Source) -> Iterator[tuple[str, _Side, _Side]]:
+    choosing = "valid" if "valid" in source.roles["cifar10"] else "train"
+    by_role = [[*dict.fromkeys(of[role] for of in source.roles.values())]
+               for role in (choosing, "test")]  # fmt: skip
+    chosen = [(of[choosing], of["test"]) for of in source.roles.values()]
+    places = [place for one_role in by_role for place in one_role]
+    points = [(*place, epochs) for place in places for epochs in source.schedules(place[0])]
+    for x, y in permutations(points, 2):
+        if kind := _kind(x, y, by_role, chosen, source.schedules(y[0])):
+            yield kind, (*x, None), (*y, None)
+    for point in points:
+        for run, later in combinations(range(min(RUNS, source.most_runs)), 2):
+            yield "seeds", (*point, run), (*point, later)
+
+
+def _kind(
+    x: tuple[str, str, int],
+    y: tuple[str, str, int],
+    by_role: list[list[tuple[str, str]]],
+    chosen: list[tuple[tuple[str, str], tuple[str, str]]],
+    schedules: list[int],
+) -> str | None:
+    """What differs between two means; None: too much, or y would have to come first."""
+    places, epochs, more = (x[:2], y[:2]), x[2], y[2]
+    if places[0] == places[1]:
+        return "schedules" if epochs < more else None
+    if epochs == more:
+        if places in chosen:
+            return "splits"
+        alike = (role for role in by_role if {*places} <= {*role})
+        in_order = any(role.index(places[0]) < role.index(places[1]) for role in alike)
+        return "datasets" if in_order else None
+    proxy = places in chosen and epochs in schedules and epochs < more == max(schedules)
+    return "proxy" if proxy else None
 
 
 def _same(stored: float | None, computed: float | None) -> bool:
@@ -238,7 +321,7 @@ def _compared(
     source: _Source, families: Mapping[str, np.ndarray], row: dict
 ) -> tuple[np.ndarray, np.ndarray]:
     """The numbers of the share's networks."""
-    x, y = (_side(source, row, side) for side in ("x", "y"))
+    x, y = map(source.side, _pair_of(row)[1:3])
     ids, at_x, at_y = np.intersect1d(x.ids, y.ids, assume_unique=True, return_indices=True)
     if "proposer" in row:
         here = np.isin(ids, families[row["proposer"]])
@@ -246,15 +329,6 @@ def _compared(
     count = max(2, round(len(ids) * row["top_pct"] / 100))
     best = np.lexsort((ids, -y.values[at_y]))[:count]
     return x.values[at_x][best], y.values[at_y][best]
-
-
-def _side(source: _Source, row: dict, side: str) -> _Known:
-    dataset, split, num_epochs, run = (
-        row[f"{side}_{name}"] for name in ("dataset", "split", "num_epochs", "run")
-    )
-    if run is None:
-        return source.means(dataset, split, num_epochs)
-    return source.runs(dataset, split, num_epochs, run)
 
 
 def _correlations(x: np.ndarray, y: np.ndarray) -> dict[str, Any]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 GRID_TOLERANCE = 1e-5
 """Images by which an accuracy may miss a whole number of right answers (rounding of averages)."""
 
+GAP = 32
+"""Most bytes between two entries: opcodes that close a batch and a frame and open the next."""
+
 HALVES_TOLERANCE = 2e-7
 """Percent by which ori_test may miss the mean of its halves (1.2e-7 in the releases)."""
 
@@ -52,6 +55,11 @@ def record_checks(room: TableRoom) -> Sequence[Check]:
             "schedules",
             "Every architecture has trials with every schedule (in a partial build: with one).",
             _schedules,
+        ),
+        check(
+            "entries",
+            "Architectures that stand in one pickle follow one another, with none between them.",
+            _entries,
         ),
         check("sizes", "Recorded sizes equal the formula, or have a note.", _sizes),
         check("known", "Seeds, schedules and data sets are those known.", _known, warn=True),
@@ -131,6 +139,19 @@ def _schedules(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
     outcome.count(
         len(ids), [f"arch_id {ids[i]}: {_lacking(room, has[i])}" for i in bad[:5]], failed=len(bad)
     )
+
+
+def _entries(_room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
+    spans = artifacts.table("trials", ("source_offset", "source_bytes")).drop_null()
+    spans = spans.group_by(spans.column_names).aggregate([]).sort_by("source_offset")
+    if not len(spans):
+        outcome.not_applicable = "Every architecture is a member of its own."
+        return
+    first, size = (column.to_numpy() for column in spans.columns)
+    gap = first[1:] - (first + size)[:-1]
+    bad = np.flatnonzero((gap < 0) | (gap > GAP))
+    examples = [f"{gap[i]} bytes before byte {first[i + 1]}" for i in bad[:5]]
+    outcome.count(len(spans), examples, failed=len(bad))
 
 
 def _lacking(room: TableRoom, has: np.ndarray) -> str:

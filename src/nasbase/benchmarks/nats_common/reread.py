@@ -11,7 +11,9 @@ import bz2
 import codecs
 import contextlib
 import io
+import json
 import pickle
+import re
 import struct
 import tarfile
 import zipfile
@@ -24,7 +26,16 @@ from typing import Any, BinaryIO, ClassVar
 from nasbase.benchmarks.reread import Place, Reread
 
 _EPOCHS = {"01": 1, "12": 12, "90": 90, "200": 200, "full": 200, "less": 12}
-_ENDS = {"acc1es": "acc_pct", "acc5es": "acc5_pct", "losses": "loss", "times": "time_s"}
+_ENDS = {"acc1es": "acc_pct", "losses": "loss", "times": "time_s"}
+_CLASSES = {"cifar10-valid": 10, "cifar10": 10, "cifar100": 100, "ImageNet16-120": 120}
+_SIZE_CELL = (
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+"
+    "|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+)
+
+_TOLD = {"name", "params", "flop", "seed", "epochs", "eval_names", "net_state_dict", "train_acc5es",
+         *(f"{side}_{key}" for side in ("train", "eval") for key in _ENDS)}  # fmt: skip
+"""Keys of a trial that columns hold, that its place says already, or that are weights."""
 
 
 class _DType:
@@ -125,6 +136,15 @@ def reread_torch_file(path: Path, name: str, places: Iterable[Place]) -> Iterato
         yield from _entries(file, name, places)
 
 
+def unread_entry(path: Path, end: int) -> bool:
+    """Whether in a file of ``torch.save`` another entry follows on the one that ends at ``end``."""
+    with path.open("rb") as file:
+        file.seek(_object_offset(path) + end)
+        codes = re.sub(rb"\x95.{8}", b"", file.read(64), flags=re.DOTALL)  # but frames
+    # The dictionary's items are set (u, s); then comes a text, or a mark or an integer: the next.
+    return codes.lstrip(b"us")[:1] in (b"(", b"K", b"M", b"J")
+
+
 def reread_large_pickle(path: Path, name: str, places: Iterable[Place]) -> Iterator[Reread]:
     """The trials of the architectures that ``places`` name, of a ``.pickle.pbz2``.
 
@@ -194,8 +214,7 @@ def _entries(
     for (offset, size), group in groupby(places, key=lambda place: (place.offset, place.size)):
         assert offset is not None and size is not None  # noqa: S101, PT018 - a pickle's places
         if not memo.count:
-            with contextlib.suppress(EOFError):  # what stands before the first entry has no end
-                _unpickle(stream.read(offset), memo)
+            _unpickle_head(stream.read(offset), memo)
         stream.seek(origin + offset)
         _index, record = _unpickle(b"(" + stream.read(size) + b"t.", memo)
         memo.forget()
@@ -204,9 +223,23 @@ def _entries(
 
 
 def _unpickle(data: bytes, memo: _Memo) -> Any:
+    return _unpickler(data, memo).load()
+
+
+def _unpickle_head(data: bytes, memo: _Memo) -> None:
+    """Unpickle what stands before the first entry: it has no end, and no entry in it."""
+    unpickler = _unpickler(data, memo)
+    with contextlib.suppress(EOFError):
+        unpickler.load()
+    table = (unpickler.stack or unpickler.metastack[-1])[-1]
+    if table != {}:
+        raise ValueError("an entry stands before the first one that the tables name")
+
+
+def _unpickler(data: bytes, memo: _Memo) -> Any:
     unpickler: Any = _EntryUnpickler(io.BytesIO(data))
     unpickler.memo = memo
-    return unpickler.load()
+    return unpickler
 
 
 # ---------------------------------------------------------------------------------------------
@@ -227,19 +260,45 @@ def _trials(
                 "seed": seed,
                 "params_m": result["params"],
                 "flops_m": result["flop"],
-                "latency_s": latency[0] if latency and len(latency) == 1 else None,
+                "latency_s": latency[0] if _is_alone(latency) else None,
             }
             place = Place(file, None, position, *span)
-            yield Reread(place, {"arch_str": state["arch_str"]}, values, _curves(result))
+            cell, extra = state["arch_str"], _extra(state["arch_str"], dataset, result)
+            yield Reread(place, {"arch_str": cell}, values, _curves(result), extra=extra)
             position += 1
+
+
+def _is_alone(latency: Any) -> bool:
+    """Whether one latency was recorded, as the column holds it."""
+    return isinstance(latency, list) and len(latency) == 1
+
+
+def _extra(cell: str, dataset: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What no column holds, as JSON gives it back."""
+    extra = {key: value for key, value in result.items() if key not in _TOLD}
+    latency = extra.pop("latency")
+    if latency is not None and not _is_alone(latency):
+        extra["latency"] = latency
+    if extra["arch_config"] == _configuration(cell, dataset):
+        del extra["arch_config"]
+    return json.loads(json.dumps(extra))
+
+
+def _configuration(cell: str, dataset: str) -> dict[str, Any]:
+    """``arch_config`` where it says no more than the architecture does."""
+    own = {"arch_str": cell, "class_num": _CLASSES[dataset]}
+    if cell.startswith("|"):
+        return own | {"channel": 16, "num_cells": 5}
+    return own | {"name": "infer.shape.tiny", "channels": cell, "genotype": _SIZE_CELL}
 
 
 def _curves(result: Mapping[str, Any]) -> dict[str, dict[int, float]]:
     """Column -> epoch counted from 1 -> value."""
     curves: dict[str, dict[int, float]] = {}
-    for key, end in _ENDS.items():
+    for key, end in (*_ENDS.items(), ("acc5es", "acc5_pct")):
         for epoch, value in (result[f"train_{key}"] or {}).items():
             curves.setdefault(f"train_{end}", {})[epoch + 1] = value
+    for key, end in _ENDS.items():
         for at, value in (result.get(f"eval_{key}") or {}).items():
             split, epoch = at.split("@")
             column = f"{split.replace('-', '_')}_{end}"

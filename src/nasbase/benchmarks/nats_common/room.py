@@ -6,7 +6,7 @@ import abc
 import itertools
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -277,7 +277,7 @@ class ArchiveRoom(TableRoom):
             return reread.reread_large_pickle(file.path, file.name, places)
         return reread.reread_members(file.path, places)
 
-    def unread(self, raw: RawRelease, files: Collection[str]) -> Iterable[str]:
+    def unread(self, raw: RawRelease, files: Mapping[str, int]) -> Iterable[str]:
         """Members beside those named; a pickle has none."""
         from nasbase.benchmarks.nats_common import reread
 

@@ -38,6 +38,7 @@ def _length(file: BinaryIO) -> int:
 def _trial(place: Place, payload: bytes) -> Reread:
     text, epochs, adjacency, operations, metrics = json.loads(payload)
     values: dict[str, Any] = {"num_epochs": int(epochs), "params": 0, "total_time_s": 0.0}
+    values |= {"dataset": "cifar10", "seed": None}  # the one data set; no seed was ever recorded
     curves: dict[str, dict[int, float]] = {name: {} for name in _SERIES}
     for number, value in _fields(base64.b64decode(metrics)):
         if number == 1:

@@ -108,6 +108,14 @@ class NasBench201(TopologyRoom):
         file = raw.only_file(FORM)
         return reread.reread_torch_file(file.path, file.name, places)
 
+    def unread(self, raw: RawRelease, files: Mapping[str, int]) -> Iterable[str]:
+        """The entry behind the last one, if there is one."""
+        from nasbase.benchmarks.nats_common import reread
+
+        file = raw.only_file(FORM)
+        end = files.get(file.name, 0)
+        return [f"the entry at byte {end}"] if reread.unread_entry(file.path, end) else []
+
     def checks(self) -> Sequence[Check]:
         """What every build of records must be, and what NATS-Bench says of the same trainings."""
         from nasbase.benchmarks.nb201.checks import counterpart_checks

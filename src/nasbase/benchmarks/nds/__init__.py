@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ class NdsRoom(Room):
         (file,) = raw.files
         return reread.reread(file.path, places)
 
-    def unread(self, raw: RawRelease, files: Collection[str]) -> Iterable[str]:
+    def unread(self, raw: RawRelease, files: Mapping[str, int]) -> Iterable[str]:
         """Files of jobs beside those named."""
         from nasbase.benchmarks.nds import reread
 

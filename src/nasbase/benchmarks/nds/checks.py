@@ -106,18 +106,44 @@ def _lengths_of(artifacts: Artifacts, name: str, outcome: Outcome) -> None:
 
 def _specifications(artifacts: Artifacts, outcome: Outcome) -> None:
     columns = ["model_family", "model_spec", "cell_spec"]
+    before, last = 0, ""
     for piece in artifacts.batches("architectures", ["arch_id", *columns]):
         failures = []
-        for row in piece.to_pylist():
+        for rank, row in enumerate(piece.to_pylist(), start=before):
             arch_id = row.pop("arch_id")
             try:
-                again = network_of(row)._asdict()
+                again = network_of(row)
             except SpaceError as error:
                 failures.append(f"architecture {arch_id}: {error.what}")
                 continue
-            if again != row:
+            if again._asdict() != row:
                 failures.append(f"architecture {arch_id}: {row} is not canonical")
+            if arch_id != rank or again.text <= last:
+                failures.append(f"architecture {arch_id} has not the rank of {row}")
+            last = again.text
+        before += piece.num_rows
         outcome.count(piece.num_rows, failures)
+
+
+def _configurations(artifacts: Artifacts, outcome: Outcome) -> None:
+    """Compare each trial with the configuration that it names, and look for what nobody names."""
+    names = ["arch_id", "dataset", "num_epochs"]
+    table = artifacts.table("configurations", ["config_id", *names])
+    ids = table["config_id"].to_numpy()
+    used = np.zeros(len(ids), dtype=bool)
+    for piece in artifacts.batches("trials", ["trial_id", "config_id", *names]):
+        place = np.searchsorted(ids, piece["config_id"].to_numpy())  # `all.references`: it exists
+        used[place] = True
+        own = table.take(pa.array(place))
+        same = [np.asarray(pc.equal(piece[name], own[name])) for name in names]
+        wrong = np.flatnonzero(~np.logical_and.reduce(same))
+        shown = piece.take(pa.array(wrong[: Outcome.MAX_EXAMPLES])).to_pylist()
+        examples = [f"trial {row.pop('trial_id')}: {row}" for row in shown]
+        outcome.count(len(piece), examples, len(wrong))
+    _count(outcome, len(ids), np.flatnonzero(~used), lambda i: f"configuration {ids[i]}: no trial")
+    networks = artifacts.table("architectures", ["arch_id"])["arch_id"].to_numpy()
+    alone = networks[~np.isin(networks, table["arch_id"].to_numpy())]
+    _count(outcome, len(networks), alone, lambda i: f"architecture {i}: no configuration")
 
 
 def _formula(artifacts: Artifacts, outcome: Outcome) -> None:
@@ -175,8 +201,15 @@ CHECKS = (
     Check("nds.complement", "Every accuracy is 100 minus its error.", _complement),
     Check(
         "nds.specs_canonical",
-        "Every specification parses to a network and is written in canonical form.",
+        "Every specification parses to a network and is written in canonical form; ids count them "
+        "in ascending order.",
         _specifications,
+    ),
+    Check(
+        "nds.configurations",
+        "Every trial has the architecture, data set and schedule of its configuration; every "
+        "architecture has a configuration, and every configuration a trial.",
+        _configurations,
     ),
     Check("nds.costs", "The table costs is what the formulas give for each network.", _costs),
     Check(

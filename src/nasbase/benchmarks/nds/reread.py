@@ -13,9 +13,11 @@ from nasbase.benchmarks.reread import Place, Reread
 _LISTS = {"train_err_pct": "train_ep_top1", "test_err_pct": "test_ep_top1",
           "train_loss": "train_ep_loss"}  # fmt: skip
 _SAMPLES = {"train_loss": "train_it_loss", "train_err_pct": "train_it_top1"}
-_NUMBERS = {"seed": "rng_seed", "params": "params", "flops": "flops", "iter_time_s": "iter_time",
-            "min_test_err_pct": "min_test_top1", "exp_mem": "exp_mem", "act_mem": "act_mem",
-            "job_id": "job_id"}  # fmt: skip
+_INTEGERS = {"seed": ("rng_seed", 2**31), "params": ("params", 2**63), "flops": ("flops", 2**63),
+             "job_id": ("job_id", 2**63)}  # fmt: skip
+_REALS = {"iter_time_s": "iter_time", "min_test_err_pct": "min_test_top1", "exp_mem": "exp_mem",
+          "act_mem": "act_mem", "prec_time_s": "prec_time"}  # fmt: skip
+_CELLS, _MACRO = ("normal", "reduce"), ("depth", "width", "aux", "drop_prob")
 _FAMILIES = {"res_bottleneck": "residual_bottleneck", "res_basic": "residual_basic",
              "double_plain": "vanilla"}  # fmt: skip
 
@@ -89,8 +91,10 @@ def _jobs(text: str) -> Iterator[tuple[tuple[str | None, int], Any]]:
 
 def _trial(place: Place, job: Mapping[str, Any]) -> Reread:
     optim = job["optim"]
-    values = {name: _number(job.get(key)) for name, key in _NUMBERS.items()}
-    values |= {"num_epochs": optim["max_ep"]}
+    values: dict[str, Any] = {n: _whole(job.get(key), b) for n, (key, b) in _INTEGERS.items()}
+    values |= {name: _real(job.get(key)) for name, key in _REALS.items()}
+    extra = _extra(job, values)
+    values |= {"num_epochs": optim["max_ep"], "dataset": _file_says(place.file)["dataset"]}
     curves = {name: dict(enumerate(map(float, job[key]), 1)) for name, key in _LISTS.items()}
     for split in ("train", "test"):
         errors = curves[f"{split}_err_pct"]
@@ -101,7 +105,7 @@ def _trial(place: Place, job: Mapping[str, Any]) -> Reread:
         "base_lr": float(optim["base_lr"]),
         "weight_decay": float(optim["wd"]),
     }
-    return Reread(place, _network(job["net"]), values, curves, samples, configuration)
+    return Reread(place, _network(job["net"]), values, curves, samples, configuration, extra)
 
 
 def _file_says(file: str) -> dict[str, str]:
@@ -116,9 +120,37 @@ def _file_says(file: str) -> dict[str, str]:
     }
 
 
-def _number(value: Any) -> int | float | None:
+def _real(value: Any) -> int | float | None:
     """What a column of numbers can hold; everything else stands in ``extra``."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    held = isinstance(value, float) or (isinstance(value, int) and abs(value) <= 2**53)
+    return value if held and not isinstance(value, bool) else None
+
+
+def _whole(value: Any, bound: int) -> int | None:
+    """The same for a column of integers."""
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    held = number is not None and -bound < number < bound and number % 1 == 0
+    return int(value) if held else None
+
+
+def _extra(job: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What no column holds: unknown keys, and numbers that their column cannot hold."""
+    numbers = {name: key for name, (key, _) in _INTEGERS.items()} | _REALS
+    told = {"net", "optim", *_LISTS.values(), *_SAMPLES.values()}
+    told |= {key for name, key in numbers.items() if values[name] is not None}
+    extra = {key: value for key, value in job.items() if key not in told}
+    optim = {k: v for k, v in job["optim"].items() if k not in ("base_lr", "wd", "max_ep")}
+    rest = {"net": _unspecified(job["net"]), "optim": optim}
+    return extra | {key: value for key, value in rest.items() if value}
+
+
+def _unspecified(net: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a network `_network` does not write down."""
+    if "genotype" not in net:
+        return {key: value for key, value in net.items() if key == "block_type" or not value}
+    cells = {k: v for k, v in net["genotype"].items() if k.removesuffix("_concat") not in _CELLS}
+    own = {key: value for key, value in net.items() if key not in (*_MACRO, "genotype")}
+    return own | ({"genotype": cells} if cells else {})
 
 
 def _network(net: Mapping[str, Any]) -> dict[str, str]:
@@ -127,9 +159,9 @@ def _network(net: Mapping[str, Any]) -> dict[str, str]:
         (family,) = (f for prefix, f in _FAMILIES.items() if net["block_type"].startswith(prefix))
         spec = {key: value for key, value in net.items() if value and key != "block_type"}
         return {"model_family": family, "model_spec": _text(spec), "cell_spec": "{}"}
-    macro = {key: net[key] for key in ("depth", "width", "aux", "drop_prob")}
+    macro = {key: net[key] for key in _MACRO}
     cells: dict[str, Any] = {}
-    for cell in ("normal", "reduce"):
+    for cell in _CELLS:
         edges = net["genotype"][cell]
         macro[f"num_nodes_{cell}"] = len(edges) // 2
         cells[f"{cell}_concat"] = net["genotype"][f"{cell}_concat"]
