@@ -198,12 +198,12 @@ def test_a_build_of_another_version_may_be_worded_otherwise(run, home, tmp_path,
 
 
 def test_verify_compares_with_what_is_installed_beside_it(run, home, monkeypatch):
-    seen = []
-    check = Check("nb201.seen", "It has run.", lambda artifacts, _: seen.append(artifacts))
+    check = Check("nb201.seen", "Shows it.", lambda a, o: o.count(1, [f"beside {a.counterpart}"]))
     monkeypatch.setattr("nasbase.checks.validate.checks_of", lambda _: [check])
     for name, other in (("nb201", home / "nats_tss" / "sample"), ("nats_tss", None)):
-        status, _, _ = run("verify", name, "--checks")
-        assert (status, seen.pop().counterpart) == (0, other)
+        status, text, _ = run("verify", name, "--checks")
+        assert status == 3
+        assert f"beside {other}'" in text
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".json", ".jsonl"])
