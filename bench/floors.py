@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import bz2
 import json
+import os
 import pickle
 import random
 import sqlite3
@@ -21,11 +22,12 @@ import zipfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from time import process_time
+from time import perf_counter, process_time
 
 import google_crc32c
 import orjson
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from nasbase.sources.table import SourcesTable
@@ -41,7 +43,9 @@ def floors(name: str, folder: Path) -> dict[str, float]:
     """CPU seconds of the floors for the release in ``folder / "samples"`` and its build.
 
     ``decode_s``: reading the raw file. ``parquet_s``: writing the Parquet tables. ``sqlite_s``:
-    inserting the rows of SQLite's tables, without indexes.
+    inserting the rows of SQLite's tables, without indexes. And what is measured against the disk,
+    in wall seconds: ``column_s``, reading one column of all curves through Parquet, and
+    ``column_disk_s``, reading as many bytes as its numbers take from the raw file.
     """
     samples = folder / "samples"
     release = SourcesTable.load(samples / "sources.yaml").release(name, RELEASE)
@@ -51,6 +55,7 @@ def floors(name: str, folder: Path) -> dict[str, float]:
         "decode_s": round(_DECODE[name](samples / file.name), 2),
         "parquet_s": round(_parquet(parquet), 2),
         "sqlite_s": round(_sqlite(name, parquet), 2),
+        **_column(parquet / "curves.parquet", samples / file.name),
     }
 
 
@@ -128,6 +133,35 @@ _DECODE: dict[str, Callable[[Path], float]] = {
     "nats_sss": _members,
     "nds": _json,
 }
+
+
+# ---------------------------------------------------------------------------------------------
+# one column of all curves
+
+
+def _column(curves: Path, raw: Path) -> dict[str, float]:
+    """Read the first column of float64 of a table, and as many bytes of another file."""
+    schema = pq.read_schema(curves)
+    name = next(field.name for field in schema if pa.types.is_float64(field.type))
+    _forget(curves)
+    start = perf_counter()
+    rows = sum(len(batch) for batch in ds.dataset(curves).to_batches(columns=[name]))
+    scanned = perf_counter() - start
+    size = left = min(8 * rows, raw.stat().st_size)
+    _forget(raw)
+    start = perf_counter()
+    with raw.open("rb", buffering=0) as file:
+        while left > 0 and (block := file.read(min(left, 1 << 20))):
+            left -= len(block)
+    read = (perf_counter() - start) * 8 * rows / size
+    return {"column_s": round(scanned, 3), "column_disk_s": round(read, 3)}
+
+
+def _forget(path: Path) -> None:
+    """Drop a file from the system's cache, so that it is read from the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 # ---------------------------------------------------------------------------------------------

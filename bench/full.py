@@ -4,8 +4,9 @@
     python bench/full.py --percent 1 --benchmarks nds   # a first look
 
 Made-up releases in upstream's formats are written once and kept. Each is built by `snakemake`, as a
-user would: first every form of every release, then the rest (validation, installation). The floors
-(`floors.py`) are what the libraries below need for the same bytes and rows without any of ours.
+user would: first every form of every release, then the rest (validation, installation, report).
+The floors (`floors.py`) are what the libraries below need for the same bytes and rows without any
+of ours.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def build(folder: Path, benchmarks: Sequence[str], cores: int) -> dict[str, Any]
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     table = SourcesTable.load(folder / "samples" / "sources.yaml")
-    config = {"sources": table.path, "benchmarks": ",".join(benchmarks), "report": "false"}
+    config = {"sources": table.path, "benchmarks": ",".join(benchmarks)}
     releases = [table.release(name, RELEASE) for name in benchmarks]
     forms = [
         f"build/{r.benchmark}/{r.key}/{form}" for r in releases for form in _forms(r.benchmark)

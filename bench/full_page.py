@@ -15,6 +15,8 @@ Found = Mapping[str, Any]
 DECODE_AT_MOST = {"nb101": 2.0, "nb201": 1.5, "nats_tss": 1.3, "nats_sss": 1.3, "nds": 2.0}
 """CPU time of plan and convert, as a multiple of reading the same bytes with C libraries alone."""
 WRITE_AT_MOST = 2.0
+COLUMN_AT_MOST = 1.0
+"""Time of reading a column through Parquet, by that of reading as many bytes from the disk."""
 FORMS_AT_MOST_S, PEAK_AT_MOST_MB, NB201_PEAK_AT_MOST_MB = 900, 2000, 500
 VALIDATE_AT_MOST_S = 180
 PARQUET_AT_MOST = {"nats_tss": 0.8, "nats_sss": 0.8, "nb101": 0.35}
@@ -60,7 +62,7 @@ def page(found: Found) -> str:
         f"made-up releases of {_largest(found)} % of each space, "
         + ", ".join(f"{name} {mb / 1000:.2f} GB" for name, mb in whole["raw_mb"].items()),
         f"all their forms in {whole['forms_s']:.0f} s",
-        f"validated and installed in another {whole['rest_s']:.0f} s"
+        f"validated, installed and drawn in another {whole['rest_s']:.0f} s"
         if whole["rest_s"]
         else "the run was ended before all of them were validated",
     ]
@@ -96,6 +98,8 @@ def targets(found: Found) -> Iterator[Target]:
         yield Target(f"{name}: assemble, by the floor of Parquet", written, WRITE_AT_MOST, "x")
         inserted = _cpu(whole, name, "sqlite") / floor["sqlite_s"]
         yield Target(f"{name}: sqlite, by the floor of inserting", inserted, WRITE_AT_MOST, "x")
+        scanned = floor["column_s"] / floor["column_disk_s"]
+        yield Target(f"{name}: one column of all curves, by the disk", scanned, COLUMN_AT_MOST, "x")
     yield Target("all forms of all releases", whole["forms_s"], FORMS_AT_MOST_S, " s")
     for row in whole["rules"]:
         if row["rule"] == "validate":

@@ -12,7 +12,18 @@ from pathlib import Path
 from nasbase.benchmarks import NAMES
 from nasbase.joblog import USED
 
-RULES = ("fetch", "plan", "convert", "assemble", "sqlite", "hdf5", "nni", "validate", "install")
+RULES = (
+    "fetch",
+    "plan",
+    "convert",
+    "assemble",
+    "sqlite",
+    "hdf5",
+    "nni",
+    "validate",
+    "install",
+    "page",
+)
 """Rules of one release, in the order of the data."""
 
 _LOG = re.compile(rf"(?P<benchmark>{'|'.join(NAMES)})-.*\.log")
@@ -102,6 +113,8 @@ def _disk(folder: Path) -> dict[tuple[str, str], float]:
         found[name, "sqlite"] = size_mb([work / f"{name}.sqlite"])
         found[name, "hdf5"] = size_mb([work / "curves.h5"])
         found[name, "nni"] = size_mb([work / "nni"])
+    for page in (folder / "results" / "report").glob("*.html"):
+        found[page.name.partition("-")[0], "page"] = size_mb([page])
     for raw in (folder / "resources" / "raw").glob("*/*"):
         found[raw.parent.name, "fetch"] = size_mb([raw])
     return found
