@@ -8,6 +8,7 @@ pickle. So one is taken apart, and the next ones are compared and their floats g
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +25,10 @@ MAX_KEY = 1 << 10
 BINFLOAT, BININT = b"GJ"
 MEMOIZE, BINPUT = b"\x94q"
 SETITEMS = b"u"
+may_be_body = re.compile(rb"(?:K.|M..|[jJ].{4}|h.)G|[X\x8c]", re.DOTALL).match
+"""Whether a dictionary body may stand at a position: most begin with something else than a float,
+and are told apart by this alone. (The value of a new text lies too far away to be looked at.)"""
+
 _INTS = dict(zip(b"KMJ", (1, 2, 4), strict=True))
 """Opcodes and the width of what follows: of integers, text sizes, and memo indices."""
 _TEXTS = dict(zip(b"\x8cX", (1, 4), strict=True))

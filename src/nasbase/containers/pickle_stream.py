@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from nasbase.containers.float_map import FloatMap
-from nasbase.containers.pickle_body import Body, parse
+from nasbase.containers.pickle_body import Body, may_be_body, parse
 from nasbase.containers.pickle_window import LOOKAHEAD, Window
 from nasbase.containers.pickles import ALLOWED, MAX_TUPLES, Opaque, RefusedError
 
@@ -37,6 +37,9 @@ MAX_NAME = 200
 
 MAX_GUESSES = 1000
 """Sequences of templates of which the next one is remembered."""
+
+CONTEXT = 8
+"""Templates before one that tell which one it is: about as many as a training has."""
 
 BATCH = 1000
 """Picklers write items in batches of so many."""
@@ -138,7 +141,7 @@ class EntryStream:
         self._slots: dict[int, int | None] = {}
         self._bodies: list[Body] = []
         self._longest = 0
-        self._recent: tuple[Body | None, ...] = (None,) * 4
+        self._recent: tuple[Body | None, ...] = (None,) * CONTEXT
         self._next: dict[tuple[Body | None, ...], Body] = {}
         self._handlers = [self._unknown] * 256
         for opcode, handler in _HANDLERS.items():
@@ -321,6 +324,8 @@ class EntryStream:
     def _read_body(self) -> bool:
         """Read the items of the dictionary on the stack in one step, if they are a `Body`."""
         window, memo = self._window, self._memo
+        if not may_be_body(window.data, window.pos):
+            return False
         counter = self._memo_base + len(memo)
         window.ensure(self._longest)
         body = self._known_body(counter)
@@ -347,7 +352,7 @@ class EntryStream:
         return True
 
     def _known_body(self, counter: int) -> Body | None:
-        """The template that fits at the position: the one that came after the same four before."""
+        """The template that fits at the position: the one that came after the same ones before."""
         window, memo, bodies = self._window, self._memo, self._bodies
         guess = self._next.get(self._recent)
         if guess is not None and guess.matches(window, counter, memo):
