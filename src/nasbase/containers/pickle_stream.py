@@ -45,6 +45,7 @@ BATCH = 1000
 """Picklers write items in batches of so many."""
 
 _REPLACE_FILE = "Compare the file's digest with the published one and fetch it again."
+_GET4, _PUT4 = b"jr"
 _DOUBLE = struct.Struct(">d").unpack_from
 _UINT4 = struct.Struct("<I").unpack_from
 _INT4 = struct.Struct("<i").unpack_from
@@ -115,6 +116,7 @@ class EntryStream:
         self._window = Window(stream, where=where, limit=MAX_ENTRY)
         self._key = key
         self._started = self._stopped = False
+        self._pausing = False  # whether there is something to hand over, or the pickle has ended
         self.end: int | None = None
         self._at = 0  # where the current opcode begins
         self._stack: list[Any] = []
@@ -176,6 +178,7 @@ class EntryStream:
 
     def _walk(self) -> Iterator[Entry]:
         while not self._stopped:
+            self._pausing = False
             try:
                 self._run()
             except (*_BROKEN, RecursionError) as error:
@@ -199,14 +202,29 @@ class EntryStream:
 
     def _run(self) -> None:
         """Walk on until an entry is complete or the pickle ends."""
-        window, handlers = self._window, self._handlers
-        while not self._done and not self._stopped:
+        window, handlers, early = self._window, self._handlers, self._early
+        while not self._pausing:
             if window.pos > window.safe:
                 window.ensure(LOOKAHEAD)
             at = window.pos
             self._at = window.base + at
-            window.pos = at + 1
-            handlers[window.data[at]]()
+            opcode = window.data[at]
+            # Two of three opcodes are one of these two: they are done without a handler.
+            if opcode == _GET4:
+                (index,) = _UINT4(window.data, at + 1)
+                window.pos = at + 5
+                value = early.get(index)
+                if type(value) is str:
+                    self._stack.append(value)
+                else:
+                    self._get(index)
+            elif opcode == _PUT4:
+                (index,) = _UINT4(window.data, at + 1)
+                window.pos = at + 5
+                self._memoise(index)
+            else:
+                window.pos = at + 1
+                handlers[opcode]()
             if self._stack is self._items:
                 self._watch()
 
@@ -231,6 +249,7 @@ class EntryStream:
         for i in range(0, len(items), 2):
             self._done.append(Entry(items[i], items[i + 1], bounds[i // 2], bounds[i // 2 + 1]))
         self._entries += len(items) // 2
+        self._pausing = True
         self._memo_base += len(self._memo)
         self._memo.clear()
         self._slots.clear()
@@ -461,7 +480,7 @@ class EntryStream:
         if self._stack or self._outer or (value is not self._top and self._target is not None):
             raise RefusedError("A pickle ends with something left over.")
         self._window.finish_frame()
-        self._stopped = True
+        self._stopped = self._pausing = True
         self.end = self._window.offset(self._window.here)
 
     def _op_none(self) -> None:
@@ -474,7 +493,9 @@ class EntryStream:
         self._stack.append(False)
 
     def _op_int1(self) -> None:
-        self._stack.append(self._uint1())
+        window = self._window
+        self._stack.append(window.data[window.pos])
+        window.pos += 1
 
     def _op_int2(self) -> None:
         window = self._window
@@ -518,17 +539,11 @@ class EntryStream:
     def _op_put1(self) -> None:
         self._memoise(self._uint1())
 
-    def _op_put4(self) -> None:
-        self._memoise(self._uint4())
-
     def _op_memoise(self) -> None:
         self._memoise(self._memo_base + len(self._memo))
 
     def _op_get1(self) -> None:
         self._get(self._uint1())
-
-    def _op_get4(self) -> None:
-        self._get(self._uint4())
 
     def _op_dict(self) -> None:
         self._push_dict({})
@@ -646,10 +661,8 @@ _HANDLERS = {
     b"B": "_op_bytes4",
     b"\x8e": "_op_bytes8",
     b"q": "_op_put1",
-    b"r": "_op_put4",
     b"\x94": "_op_memoise",
     b"h": "_op_get1",
-    b"j": "_op_get4",
     b"}": "_op_dict",
     b"u": "_setitems",
     b"s": "_setitem",
@@ -669,4 +682,4 @@ _HANDLERS = {
     b"b": "_op_build",
     b"Q": "_op_persistent",
 }
-"""What each opcode does; POP, DUP and all text opcodes are in no release."""
+"""What each opcode does but for `_GET4` and `_PUT4`; POP, DUP and all text opcodes are in no release."""
