@@ -388,7 +388,7 @@ class EntryStream:
     def _add_floats(self, keys: tuple[Any, ...], values: np.ndarray) -> bool:
         before = self._stack[-1]
         slot = self._fresh_slot
-        if isinstance(before, FloatMap):  # picklers write a thousand items at a time
+        if type(before) is FloatMap:  # picklers write a thousand items at a time
             if id(before) not in self._slots:
                 return False
             slot = self._slots.pop(id(before))
@@ -408,7 +408,7 @@ class EntryStream:
 
     def _set_items(self, items: list[Any]) -> None:
         target = self._stack[-1]
-        if isinstance(target, FloatMap):
+        if type(target) is FloatMap:
             if id(target) not in self._slots:
                 raise RefusedError("A pickle adds items to a dictionary that is finished.")
             self._place(dict(target), self._slots.pop(id(target)))

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
+from numpy.lib.stride_tricks import sliding_window_view
 
 from nasbase.benchmarks.nats_common.datasets import IMAGES, architecture_config, eval_sets
 from nasbase.errors import RawDataError
@@ -362,24 +363,24 @@ class TrialRows:
 
 
 def _epochs(groups: Sequence[_Trials], count: int) -> pa.Array:
-    offsets, cells = _cells(groups, count)
+    offsets, starts = _offsets(groups, count)
     values = np.empty(offsets[-1], np.int16)
-    for group, at in zip(groups, cells, strict=True):
-        values[at] = group.layout.epochs
+    for group, start in zip(groups, starts, strict=True):
+        _place(values, start, group.layout.epochs)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
 
 
 def _list_column(groups: Sequence[_Trials], count: int, index: int) -> pa.Array:
     """One series of all trials; a trial without it has no list."""
     groups = [group for group in groups if index in group.layout.series]
-    offsets, cells = _cells(groups, count)
+    offsets, starts = _offsets(groups, count)
     values = np.empty(offsets[-1], np.float64)
     holes = np.zeros(offsets[-1], bool)
-    for group, at in zip(groups, cells, strict=True):
+    for group, start in zip(groups, starts, strict=True):
         gather, nulls = group.layout.series[index]
-        values[at] = group.block()[:, gather]
+        _place(values, start, group.block().take(gather, axis=1))
         if nulls is not None:
-            holes[at] = nulls
+            _place(holes, start, nulls)
     absent = np.diff(offsets) == 0
     return pa.ListArray.from_arrays(
         pa.array(offsets),
@@ -388,18 +389,20 @@ def _list_column(groups: Sequence[_Trials], count: int, index: int) -> pa.Array:
     )
 
 
-def _cells(groups: Sequence[_Trials], count: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Offsets of all trials' lists, and for every group the cells by trial and epoch."""
+def _offsets(groups: Sequence[_Trials], count: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Offsets of all trials' lists, and for every group where the lists of its trials begin."""
     lengths = np.zeros(count, np.int32)
     for group in groups:
         lengths[group.rows] = len(group.layout.epochs)
     offsets = np.zeros(count + 1, np.int32)
     np.cumsum(lengths, out=offsets[1:])
-    starts = [offsets[:-1][group.rows] for group in groups]
-    return offsets, [
-        start[:, None] + np.arange(len(group.layout.epochs), dtype=np.int32)
-        for start, group in zip(starts, groups, strict=True)
-    ]
+    return offsets, [offsets[:-1][group.rows] for group in groups]
+
+
+def _place(values: np.ndarray, starts: np.ndarray, lists: np.ndarray) -> None:
+    """Write lists of one length, or one list again and again, where ``starts`` says."""
+    # One copy per list: several times faster than one index per value.
+    sliding_window_view(values, lists.shape[-1], writeable=True)[starts] = lists
 
 
 # ---------------------------------------------------------------------------------------------
