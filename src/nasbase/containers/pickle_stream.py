@@ -214,10 +214,10 @@ class EntryStream:
                 (index,) = _UINT4(window.data, at + 1)
                 window.pos = at + 5
                 value = early.get(index)
-                if type(value) is str:
-                    self._stack.append(value)
-                else:
+                if value is None:
                     self._get(index)
+                else:  # a string or a name: nothing that could still be changed
+                    self._stack.append(value)
             elif opcode == _PUT4:
                 (index,) = _UINT4(window.data, at + 1)
                 window.pos = at + 5
@@ -522,7 +522,10 @@ class EntryStream:
         self._stack.append(self._text(self._uint1()))
 
     def _op_text4(self) -> None:
-        self._stack.append(self._text(self._uint4()))
+        window = self._window
+        (size,) = _UINT4(window.data, window.pos)
+        window.pos += 4
+        self._stack.append(self._text(size))
 
     def _op_text8(self) -> None:
         self._stack.append(self._text(int.from_bytes(self._window.take(8), "little")))
