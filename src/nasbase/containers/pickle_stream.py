@@ -685,4 +685,5 @@ _HANDLERS = {
     b"b": "_op_build",
     b"Q": "_op_persistent",
 }
-"""What each opcode does but for `_GET4` and `_PUT4`; POP, DUP and all text opcodes are in no release."""
+"""What each opcode does; `_GET4` and `_PUT4` are in the loop itself, POP, DUP and all text opcodes
+in no release."""

@@ -73,7 +73,7 @@ _SCALARS = (
 
 _MAPPINGS = (dict, Mapping)  # a dict is known at once; to ask an abstract class takes a while
 
-Buffer = bytes | np.ndarray
+Buffer = bytes | memoryview
 """Values of one table."""
 
 Points = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -84,7 +84,7 @@ def packed(table: Mapping[Any, float]) -> Buffer:
     """Values of a per-epoch table, a dict or an object with its array at hand, as float64."""
     values = getattr(table, "values_array", None)
     if values is not None:
-        return values
+        return values.data
     # struct is the fastest way from floats to bytes that refuses text and None.
     return struct.pack(f"{len(table)}d", *table.values())
 
