@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from array import array
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -57,6 +58,9 @@ REALS = {
     "act_mem": "act_mem",
     "prec_time_s": "prec_time",
 }
+
+_RECORDED = {**{name: key for name, (key, _) in INTEGERS.items()}, **REALS}
+"""Column -> upstream's key, of both."""
 
 _CURVE_KEYS = {*EPOCH_SERIES.values(), *SAMPLES.values()}
 _OPTIM_KEYS = {"base_lr", "wd", "max_ep"}
@@ -124,6 +128,13 @@ class _Trials:
         self.stem = stem
         self.bytes = 0
         self.networks: dict[str, Network] = {}
+        self.of_file = {
+            "dataset": dataset_of(stem),
+            "proposer": proposer_of(stem),
+            "generator": generator_of(stem),
+            "source_file": f"{stem}.json",
+        }
+        self.first_order = STEMS.index(stem) << 32
         self.rows: list[dict[str, Any]] = []
         self.lists = {name: _Lists() for name in (*EPOCH_SERIES, *SAMPLES)}
 
@@ -135,30 +146,28 @@ class _Trials:
         optim = _present(job, "optim")
         if not isinstance(optim, dict):
             raise _problem("optim of a job is no object.", "an object", optim)
-        extra = {key: value for key, value in job.items() if key not in _KNOWN_KEYS}
-        optim_rest = {key: value for key, value in optim.items() if key not in _OPTIM_KEYS}
+        extra = {key: job[key] for key in job.keys() - _KNOWN_KEYS}
+        optim_rest = {key: optim[key] for key in optim.keys() - _OPTIM_KEYS}
         extra |= {key: rest for key, rest in (("net", net_rest), ("optim", optim_rest)) if rest}
         epochs = _epochs(optim)
         recorded = _recorded(job, extra)
+        key = network.text
         row: dict[str, Any] = {
-            "arch_key": network.text,
-            "dataset": dataset_of(self.stem),
-            "proposer": proposer_of(self.stem),
-            "generator": generator_of(self.stem),
+            "arch_key": key,
             "base_lr": _hyper_parameter(optim, "base_lr"),
             "weight_decay": _hyper_parameter(optim, "wd"),
             "num_epochs": epochs,
-            "run_order": _run_order(self.stem, group, index),
+            # Position in NNI's order: file, then top before mid, then position in the list.
+            "run_order": self.first_order + ((group == GROUPS[1]) << 31) + index,
             **recorded,
-            "source_file": f"{self.stem}.json",
             "source_group": group,
             "source_pos": index,
             "extra": _text(extra),
         }
         self._add_lists(job, epochs)
-        self.networks[network.text] = network
+        self.networks[key] = network
         self.rows.append(row)
-        self.bytes += ROW_BYTES + len(network.text) + len(row["extra"] or "")
+        self.bytes += ROW_BYTES + len(key) + len(row["extra"] or "")
 
     def _add_lists(self, job: Mapping[str, Any], epochs: int) -> None:
         curves = {name: _numbers(job, key) for name, key in EPOCH_SERIES.items()}
@@ -185,6 +194,8 @@ class _Trials:
             columns[name] = self.lists[error].arrow(complement=True)
         for name in self.rows[0]:
             columns[name] = [row[name] for row in self.rows]
+        for name, value in self.of_file.items():
+            columns[name] = [value] * len(self.rows)
         trials = _table(columns, shard_trials("nds"))
         architectures: dict[str, Any] = {
             "arch_key": list(self.networks),
@@ -263,10 +274,11 @@ def _numbers(job: Mapping[str, Any], key: str) -> array:
     values = _present(job, key)
     if not isinstance(values, list) or not _NUMBERS.issuperset(map(type, values)):
         raise _problem(f"{key} of a job is malformed.", "a list of numbers", values)
-    try:
-        return array("d", values)
-    except OverflowError as error:
-        raise _problem(f"{key} of a job is too large.", "64-bit floats", str(error)) from error
+    try:  # half the time of an array made of numbers
+        return array("d", struct.pack(f"{len(values)}d", *values))
+    except struct.error as error:  # they are numbers: nothing but an integer can fail
+        found = "int too large to convert to float"
+        raise _problem(f"{key} of a job is too large.", "64-bit floats", found) from error
 
 
 def _hyper_parameter(optim: Mapping[str, Any], key: str) -> float:
@@ -284,12 +296,6 @@ def _epochs(optim: Mapping[str, Any]) -> int:
     return epochs
 
 
-def _run_order(stem: str, group: str | None, index: int) -> int:
-    """Position in NNI's order: file, then top before mid, then position in the list."""
-    second_list = group == GROUPS[1]
-    return (STEMS.index(stem) << 32) + (second_list << 31) + index
-
-
 def _recorded(job: Mapping[str, Any], extra: dict[str, Any]) -> dict[str, int | float | None]:
     """Recorded scalars; what a column cannot hold goes to ``extra`` as it is."""
     row: dict[str, int | float | None] = {}
@@ -297,9 +303,10 @@ def _recorded(job: Mapping[str, Any], extra: dict[str, Any]) -> dict[str, int | 
         row[name] = _integer(job.get(key), bound)
     for name, key in REALS.items():
         row[name] = _real(job.get(key))
-    for name, key in (*((n, k) for n, (k, _) in INTEGERS.items()), *REALS.items()):
-        if row[name] is None and key in job:
-            extra[key] = job[key]
+    if None in row.values():
+        for name, key in _RECORDED.items():
+            if row[name] is None and key in job:
+                extra[key] = job[key]
     return row
 
 
