@@ -146,8 +146,8 @@ class _Trials:
         optim = _present(job, "optim")
         if not isinstance(optim, dict):
             raise _problem("optim of a job is no object.", "an object", optim)
-        extra = {key: job[key] for key in job.keys() - _KNOWN_KEYS}
-        optim_rest = {key: optim[key] for key in optim.keys() - _OPTIM_KEYS}
+        extra = {key: value for key, value in job.items() if key not in _KNOWN_KEYS}
+        optim_rest = {key: value for key, value in optim.items() if key not in _OPTIM_KEYS}
         extra |= {key: rest for key, rest in (("net", net_rest), ("optim", optim_rest)) if rest}
         epochs = _epochs(optim)
         recorded = _recorded(job, extra)
