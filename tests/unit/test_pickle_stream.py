@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from nasbase.containers import pickles
 from nasbase.containers.float_map import FloatMap
-from nasbase.containers.pickle_body import MIN_ITEMS
+from nasbase.containers.pickle_body import MIN_ITEMS, may_be_body, parse
 from nasbase.containers.pickle_stream import EntryStream
+from nasbase.containers.pickle_window import LOOKAHEAD, Window
 from nasbase.errors import RawDataError
 
 
@@ -202,6 +203,46 @@ def test_keys_shared_inside_an_entry_are_compared(protocol):
         keys = ["".join([f"{'ab'[i % 2]}@", str(e)]) for e in range(20)]
         top["arch2infos"][i] = {"acc": dict.fromkeys(keys, 1.0), "loss": dict.fromkeys(keys, 2.0)}
     assert_streamed(top, dump(top, protocol))
+
+
+@pytest.mark.parametrize("shared", [1, 2])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_template_with_few_references_compares_them(shared, protocol):
+    top = {"arch2infos": {}}
+    for i in range(200):  # memo indices beyond one byte: templates of others are not kept
+        keys = ["".join([f"{'ab'[i // 2 % 2]}@", str(e)]) for e in range(shared)]
+        table = {**dict.fromkeys(keys, 1.0), **{e: e / 7 for e in range(20)}}
+        top["arch2infos"][i] = {"keys": keys, "table": table}
+    assert_streamed(top, dump(top, protocol))
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize("first", [0, 100, 250, 65_530])
+def test_floats_at_regular_and_irregular_distances(first, protocol):
+    """Keys of one width stand at regular distances; here they become wider, or they do not."""
+    top = {"arch2infos": {i: {e: e / (i + 3) for e in range(first, first + 20)} for i in range(5)}}
+    assert_streamed(top, dump(top, protocol))
+    assert all(isinstance(e.value, FloatMap) for e in read(dump(top, protocol))[1])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([b"K", b"M", b"J", b"j", b"h", b"X", b"\x8c", b"G", b"N", b"}", b"("]),
+    st.binary(max_size=8),
+    st.booleans(),
+)
+def test_what_the_quick_look_rejects_is_no_body(opcode, rest, whole):
+    item = opcode + rest + b"G" + bytes(8)
+    data = 9 * item + b"u" + bytes(LOOKAHEAD) if whole else opcode + rest
+    window = Window(io.BytesIO(data), where="test", limit=1 << 20)
+    window.ensure(LOOKAHEAD)
+    if not may_be_body(window.data, window.pos):
+        assert parse(window, 1 << 40, 0, "k{}".format) is None
+
+
+def test_batches_without_items_are_read_over():
+    data = b"\x80\x02}q\x00X\x0a\x00\x00\x00arch2infosq\x01}q\x02(u(K\x05N" + b"u(u(K\x06Nu(us."
+    assert [(e.key, e.value) for e in read(data)[1]] == [(5, None), (6, None)]
 
 
 def test_references_to_strings_of_earlier_entries_and_of_the_head():

@@ -8,7 +8,9 @@ pickle. So one is taken apart, and the next ones are compared and their floats g
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,10 @@ MAX_KEY = 1 << 10
 BINFLOAT, BININT = b"GJ"
 MEMOIZE, BINPUT = b"\x94q"
 SETITEMS = b"u"
+may_be_body = re.compile(rb"(?:K.|M..|[jJ].{4}|h.)G|[X\x8c]", re.DOTALL).match
+"""Whether a dictionary body may stand at a position: most begin with something else than a float,
+and are told apart by this alone. (The value of a new text lies too far away to be looked at.)"""
+
 _INTS = dict(zip(b"KMJ", (1, 2, 4), strict=True))
 """Opcodes and the width of what follows: of integers, text sizes, and memo indices."""
 _TEXTS = dict(zip(b"\x8cX", (1, 4), strict=True))
@@ -56,13 +62,20 @@ class Body:
         self.strings = tuple(items.strings)
         self.size = len(raw)
         self.reusable = not items.narrow
+        self._regular = len(set(np.diff(items.floats))) == 1
+        self._first, self._step = items.floats[0], items.floats[1] - items.floats[0]
         self._floats = _spans(items.floats, 8)
         # Memo numbers of this entry: those of new strings count on from the counter, references
         # count back from it: -1 is the last thing memoised before.
         self._numbers = _spans([*items.puts, *items.gets], 4)  # of no use where not reusable
         self._number_steps = np.asarray([*items.put_order, *items.get_back], np.int64)
-        self._get_back = items.get_back
-        self._get_keys = [items.keys[i] for i in items.get_items]
+        # One reference gives an object, several give a tuple, of both lists alike.
+        self._referred: Callable[[Sequence[Any]], Any] | None = None
+        self._farthest = 0
+        if items.get_back:
+            self._referred = itemgetter(*items.get_back)
+            self._referred_keys = itemgetter(*items.get_items)(items.keys)
+            self._farthest = -min(items.get_back)
         fixed = np.full(self.size, 0xFF, np.uint8)
         fixed[self._floats] = 0
         if self.reusable:
@@ -91,17 +104,21 @@ class Body:
         # Comparing bytes is several times faster than comparing arrays of this size.
         if (found & self._fixed).tobytes() != self._raw:
             return False
+        if not len(self._numbers):
+            return True
         numbers = found.take(self._numbers).tobytes()
         if numbers != (self._number_steps + counter).astype("<u4").tobytes():
             return False
-        if self._get_back:
-            if -min(self._get_back) > len(memo):
-                return False
-            return [memo[back] for back in self._get_back] == self._get_keys
-        return True
+        if self._referred is None:
+            return True
+        return self._farthest <= len(memo) and self._referred(memo) == self._referred_keys
 
     def floats(self, window: Window) -> np.ndarray:
         """The floats of the body at the position: float64 in the order of ``keys``."""
+        if self._regular:  # one view is several times faster than the bytes one by one
+            first = window.pos + self._first
+            view = np.ndarray(len(self.keys), ">f8", window.data, first, (self._step,))
+            return view.astype(np.float64)
         found = window.array[window.pos : window.pos + self.size]
         return found.take(self._floats).view(">f8").astype(np.float64)
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from nasbase.containers.float_map import FloatMap
-from nasbase.containers.pickle_body import Body, parse
+from nasbase.containers.pickle_body import Body, may_be_body, parse
 from nasbase.containers.pickle_window import LOOKAHEAD, Window
 from nasbase.containers.pickles import ALLOWED, MAX_TUPLES, Opaque, RefusedError
 
@@ -38,10 +38,14 @@ MAX_NAME = 200
 MAX_GUESSES = 1000
 """Sequences of templates of which the next one is remembered."""
 
+CONTEXT = 8
+"""Templates before one that tell which one it is: about as many as a training has."""
+
 BATCH = 1000
 """Picklers write items in batches of so many."""
 
 _REPLACE_FILE = "Compare the file's digest with the published one and fetch it again."
+_GET4, _PUT4 = b"jr"
 _DOUBLE = struct.Struct(">d").unpack_from
 _UINT4 = struct.Struct("<I").unpack_from
 _INT4 = struct.Struct("<i").unpack_from
@@ -112,6 +116,7 @@ class EntryStream:
         self._window = Window(stream, where=where, limit=MAX_ENTRY)
         self._key = key
         self._started = self._stopped = False
+        self._pausing = False  # whether there is something to hand over, or the pickle has ended
         self.end: int | None = None
         self._at = 0  # where the current opcode begins
         self._stack: list[Any] = []
@@ -138,7 +143,7 @@ class EntryStream:
         self._slots: dict[int, int | None] = {}
         self._bodies: list[Body] = []
         self._longest = 0
-        self._recent: tuple[Body | None, ...] = (None,) * 4
+        self._recent: tuple[Body | None, ...] = (None,) * CONTEXT
         self._next: dict[tuple[Body | None, ...], Body] = {}
         self._handlers = [self._unknown] * 256
         for opcode, handler in _HANDLERS.items():
@@ -173,6 +178,7 @@ class EntryStream:
 
     def _walk(self) -> Iterator[Entry]:
         while not self._stopped:
+            self._pausing = False
             try:
                 self._run()
             except (*_BROKEN, RecursionError) as error:
@@ -196,14 +202,29 @@ class EntryStream:
 
     def _run(self) -> None:
         """Walk on until an entry is complete or the pickle ends."""
-        window, handlers = self._window, self._handlers
-        while not self._done and not self._stopped:
+        window, handlers, early = self._window, self._handlers, self._early
+        while not self._pausing:
             if window.pos > window.safe:
                 window.ensure(LOOKAHEAD)
             at = window.pos
             self._at = window.base + at
-            window.pos = at + 1
-            handlers[window.data[at]]()
+            opcode = window.data[at]
+            # Two of three opcodes are one of these two: they are done without a handler.
+            if opcode == _GET4:
+                (index,) = _UINT4(window.data, at + 1)
+                window.pos = at + 5
+                value = early.get(index)
+                if value is None:
+                    self._get(index)
+                else:  # a string or a name: nothing that could still be changed
+                    self._stack.append(value)
+            elif opcode == _PUT4:
+                (index,) = _UINT4(window.data, at + 1)
+                window.pos = at + 5
+                self._memoise(index)
+            else:
+                window.pos = at + 1
+                handlers[opcode]()
             if self._stack is self._items:
                 self._watch()
 
@@ -228,6 +249,7 @@ class EntryStream:
         for i in range(0, len(items), 2):
             self._done.append(Entry(items[i], items[i + 1], bounds[i // 2], bounds[i // 2 + 1]))
         self._entries += len(items) // 2
+        self._pausing = True
         self._memo_base += len(self._memo)
         self._memo.clear()
         self._slots.clear()
@@ -321,6 +343,8 @@ class EntryStream:
     def _read_body(self) -> bool:
         """Read the items of the dictionary on the stack in one step, if they are a `Body`."""
         window, memo = self._window, self._memo
+        if not may_be_body(window.data, window.pos):
+            return False
         counter = self._memo_base + len(memo)
         window.ensure(self._longest)
         body = self._known_body(counter)
@@ -347,7 +371,7 @@ class EntryStream:
         return True
 
     def _known_body(self, counter: int) -> Body | None:
-        """The template that fits at the position: the one that came after the same four before."""
+        """The template that fits at the position: the one that came after the same ones before."""
         window, memo, bodies = self._window, self._memo, self._bodies
         guess = self._next.get(self._recent)
         if guess is not None and guess.matches(window, counter, memo):
@@ -364,7 +388,7 @@ class EntryStream:
     def _add_floats(self, keys: tuple[Any, ...], values: np.ndarray) -> bool:
         before = self._stack[-1]
         slot = self._fresh_slot
-        if isinstance(before, FloatMap):  # picklers write a thousand items at a time
+        if type(before) is FloatMap:  # picklers write a thousand items at a time
             if id(before) not in self._slots:
                 return False
             slot = self._slots.pop(id(before))
@@ -384,7 +408,7 @@ class EntryStream:
 
     def _set_items(self, items: list[Any]) -> None:
         target = self._stack[-1]
-        if isinstance(target, FloatMap):
+        if type(target) is FloatMap:
             if id(target) not in self._slots:
                 raise RefusedError("A pickle adds items to a dictionary that is finished.")
             self._place(dict(target), self._slots.pop(id(target)))
@@ -456,7 +480,7 @@ class EntryStream:
         if self._stack or self._outer or (value is not self._top and self._target is not None):
             raise RefusedError("A pickle ends with something left over.")
         self._window.finish_frame()
-        self._stopped = True
+        self._stopped = self._pausing = True
         self.end = self._window.offset(self._window.here)
 
     def _op_none(self) -> None:
@@ -469,7 +493,9 @@ class EntryStream:
         self._stack.append(False)
 
     def _op_int1(self) -> None:
-        self._stack.append(self._uint1())
+        window = self._window
+        self._stack.append(window.data[window.pos])
+        window.pos += 1
 
     def _op_int2(self) -> None:
         window = self._window
@@ -496,7 +522,10 @@ class EntryStream:
         self._stack.append(self._text(self._uint1()))
 
     def _op_text4(self) -> None:
-        self._stack.append(self._text(self._uint4()))
+        window = self._window
+        (size,) = _UINT4(window.data, window.pos)
+        window.pos += 4
+        self._stack.append(self._text(size))
 
     def _op_text8(self) -> None:
         self._stack.append(self._text(int.from_bytes(self._window.take(8), "little")))
@@ -513,17 +542,11 @@ class EntryStream:
     def _op_put1(self) -> None:
         self._memoise(self._uint1())
 
-    def _op_put4(self) -> None:
-        self._memoise(self._uint4())
-
     def _op_memoise(self) -> None:
         self._memoise(self._memo_base + len(self._memo))
 
     def _op_get1(self) -> None:
         self._get(self._uint1())
-
-    def _op_get4(self) -> None:
-        self._get(self._uint4())
 
     def _op_dict(self) -> None:
         self._push_dict({})
@@ -641,10 +664,8 @@ _HANDLERS = {
     b"B": "_op_bytes4",
     b"\x8e": "_op_bytes8",
     b"q": "_op_put1",
-    b"r": "_op_put4",
     b"\x94": "_op_memoise",
     b"h": "_op_get1",
-    b"j": "_op_get4",
     b"}": "_op_dict",
     b"u": "_setitems",
     b"s": "_setitem",
@@ -664,4 +685,5 @@ _HANDLERS = {
     b"b": "_op_build",
     b"Q": "_op_persistent",
 }
-"""What each opcode does; POP, DUP and all text opcodes are in no release."""
+"""What each opcode does; `_GET4` and `_PUT4` are in the loop itself, POP, DUP and all text opcodes
+in no release."""

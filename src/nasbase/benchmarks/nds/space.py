@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from nasbase.benchmarks.encodings import did_you_mean
+from nasbase.containers.json_text import compact_encoder
 from nasbase.errors import SpaceError
 
 NAS_CELL = "nas_cell"
@@ -43,10 +44,13 @@ OPERATIONS = frozenset(
 _CELLS = ("normal", "reduce")
 _CELL_MACRO = ("depth", "width", "aux", "drop_prob")
 
+_CELL_NET_KEYS = frozenset((*_CELL_MACRO, "genotype"))
+_GENOTYPE_KEYS = frozenset((*_CELLS, *(f"{kind}_concat" for kind in _CELLS)))
+
 _brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = 200
 
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_canonical = compact_encoder(allow_nan=False)
 
 
 class Network(NamedTuple):
@@ -113,9 +117,8 @@ def _network_of_cells(net: Mapping[str, Any]) -> tuple[Network, dict[str, Any]]:
     cell_spec: dict[str, Any] = {}
     nodes = [_add_cell(cell_spec, genotype, kind) for kind in _CELLS]
     model_spec = {"num_nodes_normal": nodes[0], "num_nodes_reduce": nodes[1], **_cell_macro(net)}
-    rest = {key: value for key, value in net.items() if key not in (*_CELL_MACRO, "genotype")}
-    known = {*_CELLS, *(f"{kind}_concat" for kind in _CELLS)}
-    more = {key: value for key, value in genotype.items() if key not in known}
+    rest = {key: value for key, value in net.items() if key not in _CELL_NET_KEYS}
+    more = {key: value for key, value in genotype.items() if key not in _GENOTYPE_KEYS}
     if more:
         rest["genotype"] = more
     return Network(NAS_CELL, canonical_json(model_spec), canonical_json(cell_spec)), rest
