@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import struct
 from array import array
@@ -23,7 +24,6 @@ from nasbase.benchmarks.nds.files import (
 from nasbase.benchmarks.nds.space import Network, brief, network_of_net
 from nasbase.benchmarks.room import Batch, RawRelease
 from nasbase.containers.json_stream import stream_elements
-from nasbase.containers.json_text import compact_encoder
 from nasbase.containers.zip_members import open_member
 from nasbase.errors import IncompleteReleaseError, RawDataError, SpaceError
 from nasbase.tables.shards import shard_architectures, shard_trials
@@ -68,7 +68,7 @@ _KNOWN_KEYS = (
     {"net", "optim"} | _CURVE_KEYS | {key for key, _ in INTEGERS.values()} | {*REALS.values()}
 )
 _NUMBERS = {float, int}
-_dumps = compact_encoder()
+_dumps = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def decode(raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:

@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from nasbase.benchmarks.encodings import did_you_mean
-from nasbase.containers.json_text import compact_encoder
 from nasbase.errors import SpaceError
 
 NAS_CELL = "nas_cell"
@@ -50,7 +49,7 @@ _GENOTYPE_KEYS = frozenset((*_CELLS, *(f"{kind}_concat" for kind in _CELLS)))
 _brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = 200
 
-_canonical = compact_encoder(allow_nan=False)
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 class Network(NamedTuple):
