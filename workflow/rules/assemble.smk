@@ -32,6 +32,7 @@ rule sqlite:
         code=code(
             "store/build.py",
             "store/curves.py",
+            "store/database.py",
             "store/series_blob.py",
             "store/sqlite.py",
             "tables/models.py",

@@ -158,7 +158,7 @@ def nni_code(wildcards):
         f"store/nni/{name}.py" for name in ("__init__", "rows", "schema", "writer")
     ]
     own = f"store/nni/{wildcards.benchmark}.py"
-    return code("store/build.py", "store/curves.py", *shared, own)
+    return code("store/build.py", "store/curves.py", "store/database.py", *shared, own)
 
 
 def checking_code(wildcards):
