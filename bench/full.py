@@ -25,6 +25,7 @@ from typing import Any
 import full_page
 from floors import floors
 from jobs import plain, size_mb, used_by
+from points import point_query_us
 from report import machine
 
 from nasbase.benchmarks import NAMES, room_of
@@ -128,7 +129,19 @@ def build(folder: Path, benchmarks: Sequence[str], cores: int) -> dict[str, Any]
     parquet = {
         r.benchmark: size_mb([work / "build" / r.benchmark / r.key / "parquet"]) for r in releases
     }
-    return {**seconds, "raw_mb": raw, "parquet_mb": parquet, "rules": plain(used_by(work))}
+    return {
+        **seconds,
+        "raw_mb": raw,
+        "parquet_mb": parquet,
+        "point_us": point_queries(work, benchmarks),
+        "rules": plain(used_by(work)),
+    }
+
+
+def point_queries(work: Path, benchmarks: Sequence[str]) -> dict[str, float]:
+    """Microseconds of a point query in each installed build."""
+    folder = work / "results"
+    return {n: point_query_us(folder / n / RELEASE / f"{n}.sqlite") for n in benchmarks}
 
 
 def _forms(benchmark: str) -> Iterable[str]:

@@ -15,6 +15,8 @@ Found = Mapping[str, Any]
 DECODE_AT_MOST = {"nb101": 2.0, "nb201": 1.5, "nats_tss": 1.3, "nats_sss": 1.3, "nds": 2.0}
 """CPU time of plan and convert, as a multiple of reading the same bytes with C libraries alone."""
 WRITE_AT_MOST = 2.0
+POINT_AT_MOST = 1.5
+"""Time of a point query in the largest build, as a multiple of that in the smallest."""
 COLUMN_AT_MOST = 1.0
 """Time of reading a column through Parquet, by that of reading as many bytes from the disk."""
 FORMS_AT_MOST_S, PEAK_AT_MOST_MB, NB201_PEAK_AT_MOST_MB = 900, 2000, 500
@@ -114,6 +116,12 @@ def targets(found: Found) -> Iterator[Target]:
         if name in whole["parquet_mb"]:
             size = whole["parquet_mb"][name] / whole["raw_mb"][name]
             yield Target(f"{name}: Parquet, by the raw bytes", size, most, "x")
+    smallest = found["builds"][str(min(found["builds"], key=float))]
+    for name, asked in whole["point_us"].items():
+        times = asked / smallest["point_us"][name]
+        yield Target(
+            f"{name}: point query, by that in the smallest build", times, POINT_AT_MOST, "x"
+        )
     for name, seconds in found["shards"].items():
         gain = seconds["1"] / seconds["2"]
         yield Target(f"{name}: shards on 2 cores", gain, SCALING_AT_LEAST, "x", at_least=True)

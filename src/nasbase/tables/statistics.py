@@ -45,7 +45,7 @@ def spearman(x: np.ndarray, y: np.ndarray) -> float:
 
 def mean_ranks(x: np.ndarray) -> np.ndarray:
     """Ranks from 1; equal numbers share the mean of their ranks."""
-    return _ranks_of(_levels(x))
+    return _ranks_of(levels(x))
 
 
 def kendall_tau_b(x: np.ndarray, y: np.ndarray) -> float:
@@ -53,7 +53,7 @@ def kendall_tau_b(x: np.ndarray, y: np.ndarray) -> float:
 
     Knight, A Computer Method for Calculating Kendall's Tau with Ungrouped Data, JASA 1966.
     """
-    return _tau_of(_levels(x), _levels(y))
+    return _tau_of(levels(x), levels(y))
 
 
 class Correlations(NamedTuple):
@@ -64,16 +64,32 @@ class Correlations(NamedTuple):
     kendall_tau_b: float
 
 
-def correlations(x: np.ndarray, y: np.ndarray) -> Correlations:
-    """`pearson`, `spearman` and `kendall_tau_b` at once, each side being sorted once."""
-    levels_x, levels_y = _levels(x), _levels(y)
+def correlations(
+    x: np.ndarray,
+    y: np.ndarray,
+    levels_x: np.ndarray | None = None,
+    levels_y: np.ndarray | None = None,
+) -> Correlations:
+    """`pearson`, `spearman` and `kendall_tau_b` at once, each side being sorted once.
+
+    Not at all, where its `levels` are known.
+    """
+    levels_x = levels(x) if levels_x is None else levels_x
+    levels_y = levels(y) if levels_y is None else levels_y
     ranks = pearson(_ranks_of(levels_x), _ranks_of(levels_y))
     return Correlations(pearson(x, y), ranks, _tau_of(levels_x, levels_y))
 
 
-def _levels(x: np.ndarray) -> np.ndarray:
+def levels(x: np.ndarray) -> np.ndarray:
     """For each number, how many different smaller ones there are."""
     return np.unique(x, return_inverse=True)[1]
+
+
+def levels_among(some: np.ndarray) -> np.ndarray:
+    """Levels of some numbers of which those among more numbers are known."""
+    there = np.zeros(int(some.max(initial=-1)) + 1, dtype=bool)
+    there[some] = True
+    return (np.cumsum(there) - 1)[some]
 
 
 def _ranks_of(levels: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from nasbase.tables.accuracies import Accuracies, Point
 from nasbase.tables.arrow import arrow_schema
 from nasbase.tables.catalogue import SUMMARIES, tables
 from nasbase.tables.roles import ROLES
-from nasbase.tables.statistics import correlations
+from nasbase.tables.statistics import correlations, levels, levels_among
 
 PLACES = 10
 """Networks per ranking of ``best``."""
@@ -219,8 +219,12 @@ def _families(
 
 
 def _shares(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
-    order = highest(y)
+    """Correlations over the highest of y; x and y, which have no NaN, are sorted once."""
+    levels_x, levels_y = levels(x), levels(y)
+    order = np.argsort(-levels_y, kind="stable")
     for top_pct in TOP_PCT:
         best = order[: max(2, round(len(order) * top_pct / 100))]
-        found = correlations(x[best], y[best])
+        found = correlations(
+            x[best], y[best], levels_among(levels_x[best]), levels_among(levels_y[best])
+        )
         yield top_pct, {"n": len(best)} | {k: _known(v) for k, v in found._asdict().items()}
