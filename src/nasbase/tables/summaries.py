@@ -221,7 +221,10 @@ def _families(
 def _shares(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
     """Correlations over the highest of y; x and y, which have no NaN, are sorted once."""
     levels_x, levels_y = levels(x), levels(y)
-    order = np.argsort(-levels_y, kind="stable")
+    # The highest first, equal ones in order. One integer says both: sorting it is several times
+    # faster than a stable sort.
+    size = len(y)
+    order = np.sort((levels_y.max() - levels_y) * size + np.arange(size)) % size
     for top_pct in TOP_PCT:
         best = order[: max(2, round(len(order) * top_pct / 100))]
         found = correlations(
