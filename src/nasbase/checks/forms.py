@@ -258,7 +258,8 @@ def _hdf5_curves(artifacts: Artifacts, outcome: Outcome) -> None:
     # Blocks are smaller than chunks: a data set that stays open keeps the chunk that it read last.
     with h5py.File(artifacts.hdf5, "r", rdcc_nbytes=2 * CHUNK_BYTES) as file:
         groups: dict[str, Mapping[str, h5py.Dataset]] = {}
-        for block in long_blocks(artifacts.benchmark, "curves", artifacts.path("curves")):
+        path, about = artifacts.path("curves"), ["dataset", "arch_id", "run"]
+        for block in long_blocks(artifacts.benchmark, "curves", path, about=about):
             for group, chosen in _groups(block, files):
                 if group not in groups:
                     groups[group] = dict(file[group].items())

@@ -227,7 +227,9 @@ def _finals(artifacts: Artifacts, outcome: Outcome) -> None:
     columns = [column.name for column in series(artifacts.benchmark)]
     trials = artifacts.table("trials", ["trial_id", "num_epochs", *columns])
     ended = np.zeros(trials.num_rows, dtype=bool)
-    for rows in whole_trials(artifacts.path("curves")):
+    for rows in whole_trials(
+        artifacts.path("curves"), ["trial_id", "epoch", "num_epochs", *columns]
+    ):
         last = rows.filter(pc.equal(rows["epoch"], rows["num_epochs"]))
         mine = trials.take(last["trial_id"])
         ended[last["trial_id"].to_numpy()] = True

@@ -24,7 +24,7 @@ class Block:
     Attributes
     ----------
     rows
-        The first row of each trial in the long table, for its identity columns.
+        ``trial_id`` of each trial, and the other columns of the long table that were asked for.
     values
         float64 of shape (trial, series, point).
     present
@@ -41,10 +41,10 @@ class Block:
         return self.values.shape[2]
 
 
-def whole_trials(path: Path) -> Iterator[pa.Table]:
-    """Read a long table in order, in pieces that never cut a trial in two."""
+def whole_trials(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Read a long table, or some of its columns, in pieces that never cut a trial in two."""
     rest: pa.Table | None = None
-    for batch in read_batches(path):
+    for batch in read_batches(path, columns=columns):
         rows = batch if rest is None else pa.concat_tables([rest, batch])
         trial = rows["trial_id"].to_numpy()
         cut = int(np.searchsorted(trial, trial[-1]))
@@ -62,13 +62,17 @@ def long_series(benchmark: str, table: str) -> list[str]:
 
 
 def long_blocks(
-    benchmark: str, table: str, path: Path, length: str | int = "num_epochs"
+    benchmark: str,
+    table: str,
+    path: Path,
+    length: str | int = "num_epochs",
+    about: Sequence[str] = (),
 ) -> Iterator[Block]:
     """Blocks of ``curves`` (``length`` points per trial) or ``iterations`` (as many as it has)."""
     names = long_series(benchmark, table)
     if table == "curves":
-        return blocks(path, names, point="epoch", first_point=1, length=length)
-    return blocks(path, names, point="sample", first_point=0, length=None)
+        return blocks(path, names, point="epoch", first_point=1, length=length, about=about)
+    return blocks(path, names, point="sample", first_point=0, length=None, about=about)
 
 
 def blocks(
@@ -78,6 +82,7 @@ def blocks(
     point: str,
     first_point: int,
     length: str | int | None,
+    about: Sequence[str] = (),
 ) -> Iterator[Block]:
     """Read a long table as dense blocks.
 
@@ -92,15 +97,18 @@ def blocks(
     length
         Number of points of a trial: a column that gives it, a number for all trials, or None: as
         many as the trial has rows.
+    about
+        Further columns, whose first value in each trial is wanted.
     """
-    for rows in whole_trials(path):
+    counted = [length] if isinstance(length, str) else []
+    for rows in whole_trials(path, [*dict.fromkeys(["trial_id", point, *counted, *about, *names])]):
         trial = rows["trial_id"].to_numpy()
         starts = np.flatnonzero(np.append(True, trial[1:] != trial[:-1]))
         counts = np.diff(np.append(starts, len(trial)))
         lengths = _lengths(rows, starts, counts, length)
         number = np.repeat(np.arange(len(starts)), counts)
         position = rows[point].to_numpy().astype(np.int64) - first_point
-        first = rows.take(pa.array(starts))
+        first = rows.select([*dict.fromkeys(["trial_id", *about])]).take(pa.array(starts))
         values = [np.asarray(pc.fill_null(rows[name], 0.0)) for name in names]
         valid = [np.asarray(rows[name].is_valid()) for name in names]
         for chosen, size in _pieces(lengths, len(names)):

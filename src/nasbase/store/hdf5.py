@@ -50,8 +50,10 @@ def write_hdf5(parquet: Path, path: Path, *, scratch: Path | None = None) -> Non
             _write_schedules(file, build, parquet)
 
 
-def _blocks(build: Build, parquet: Path, length: str | int) -> Iterator[Block]:
-    return long_blocks(build.benchmark, "curves", parquet / "curves.parquet", length)
+def _blocks(
+    build: Build, parquet: Path, length: str | int, about: Sequence[str] = ()
+) -> Iterator[Block]:
+    return long_blocks(build.benchmark, "curves", parquet / "curves.parquet", length, about)
 
 
 class _Tensors:
@@ -165,7 +167,7 @@ def _write_schedules(file: h5py.File, build: Build, parquet: Path) -> None:
         shape = (seeds.shape[1], epochs)
         columns = series(build.benchmark)
         tensors[dataset, epochs] = _Tensors(group, columns, ids, shape, "architecture, run, epoch")
-    for block in _blocks(build, parquet, "num_epochs"):
+    for block in _blocks(build, parquet, "num_epochs", ["dataset", "arch_id", "run"]):
         dataset = np.asarray(block.rows["dataset"].to_pylist(), dtype=object)
         arch, run = (block.rows[name].to_numpy() for name in ("arch_id", "run"))
         for name in sorted(set(dataset)):

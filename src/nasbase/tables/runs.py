@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -54,8 +55,7 @@ def write_runs(benchmark: str, batches: Iterable[Batch], folder: Path) -> None:
 
 def _write_run(benchmark: str, trials: list[pa.Table], path: Path) -> None:
     order = [(name, "ascending") for name in sort_key(benchmark)]
-    rows = pa.concat_tables(trials).combine_chunks()
-    rows = rows.take(pc.sort_indices(rows, sort_keys=order))
+    rows = _sorted(pa.concat_tables(trials), order)
     counts = {_ROWS: str(rows.num_rows), _VALUES: str(_count_values(rows))}
     rows = rows.replace_schema_metadata(counts)
     write_arrow(rows, path, max(64, -(-rows.num_rows // BATCHES_PER_RUN)))
@@ -205,8 +205,17 @@ class Runs:
         rows = pa.concat_tables(
             [self._schema.empty_table(), *(t.cast(self._schema) for t in tables)]
         )
-        rows = rows.filter(pc.greater_equal(rows[self._subject], low))
-        return rows.take(pc.sort_indices(rows, sort_keys=self._order)).combine_chunks()
+        inside = pc.greater_equal(rows[self._subject], low)
+        if not pc.all(inside).as_py():
+            rows = rows.filter(inside)
+        return _sorted(rows, self._order)
+
+
+def _sorted(rows: pa.Table, order: list[tuple[str, str]]) -> pa.Table:
+    """Sorted rows, in one piece; they are moved only if they have to be."""
+    places = pc.sort_indices(rows, sort_keys=order)
+    in_order = (np.diff(places.to_numpy()) == 1).all()  # copying lists costs more than looking
+    return (rows if in_order else rows.take(places)).combine_chunks()
 
 
 def ranges(keys: pa.Array, num_values: int, target: int) -> Iterator[slice]:
