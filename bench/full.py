@@ -23,7 +23,7 @@ from time import perf_counter
 from typing import Any
 
 import full_page
-from floors import floors
+from floors import RELEASE, floors
 from jobs import plain, size_mb, used_by
 from points import point_query_us
 from report import machine
@@ -45,8 +45,6 @@ WHOLE = {
 
 OPTIONS = {"nb101": ["--order=shuffled"]}
 """The order of upstream's records is not known for certain; none is harder than no order."""
-
-RELEASE = "sample"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 
 
 class NewDatabase:
-    """A database that is being written.
+    """A database that is being written; `new_database` begins and ends it."""
 
-    It is a temporary file until it is whole: it has no journal, and nobody waits for the disk. Use
-    it as a context manager.
-
-    Parameters
-    ----------
-    path
-        The file; it does not exist yet.
-    pragmas
-        Settings, by name.
-    """
-
-    def __init__(self, path: Path, pragmas: dict[str, int]) -> None:
-        self._connection = adbc_driver_sqlite.dbapi.connect(
-            path.resolve().as_uri(), autocommit=True
-        )
-        for name, value in {"journal_mode": "OFF", "synchronous": "OFF", **pragmas}.items():
-            self.execute(f"PRAGMA {name} = {value}")
-        # All in one transaction: their number stands in the file.
-        self._connection.adbc_connection.set_autocommit(False)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self._connection.adbc_connection.commit()
-        self._connection.close()
+    def __init__(self, connection: adbc_driver_sqlite.dbapi.Connection) -> None:
+        self._connection = connection
 
     def execute(self, statement: str) -> None:
         """Execute one statement; what it returns is dropped."""
@@ -57,7 +27,32 @@ class NewDatabase:
         with self._connection.cursor() as cursor:
             cursor.adbc_ingest(table, rows, mode="append")
 
-    def insert_pairs(self, table: str, columns: tuple[str, str], pairs: dict[str, Any]) -> None:
-        """Insert texts and what belongs to them, in the order of the texts."""
-        texts = [[*column] for column in zip(*sorted(pairs.items()), strict=True)]
-        self.insert(table, pa.table([pa.array(column, pa.string()) for column in texts], columns))
+    def insert_pairs(self, table: str, pairs: Mapping[str, str]) -> None:
+        """Insert into the columns ``key`` and ``value``, in the order of the keys."""
+        keys = sorted(pairs)
+        texts = {"key": keys, "value": [pairs[key] for key in keys]}
+        self.insert(table, pa.table(texts))
+
+
+@contextmanager
+def new_database(path: Path, pragmas: Mapping[str, int]) -> Iterator[NewDatabase]:
+    """Write a database in the block; what was written stands when the block ends well.
+
+    It is a temporary file until it is whole: it has no journal, and nobody waits for the disk.
+
+    Parameters
+    ----------
+    path
+        The file; it does not exist yet.
+    pragmas
+        Settings, by name.
+    """
+    address = path.resolve().as_uri()
+    with closing(adbc_driver_sqlite.dbapi.connect(address, autocommit=True)) as connection:
+        database = NewDatabase(connection)
+        for name, value in {"journal_mode": "OFF", "synchronous": "OFF", **pragmas}.items():
+            database.execute(f"PRAGMA {name} = {value}")
+        # All in one transaction: their number stands in the file.
+        connection.adbc_connection.set_autocommit(False)
+        yield database
+        connection.adbc_connection.commit()

@@ -10,7 +10,7 @@ import pyarrow as pa
 from nasbase.staging import staged_file
 from nasbase.store.build import read_build
 from nasbase.store.curves import Block, long_blocks
-from nasbase.store.database import NewDatabase
+from nasbase.store.database import new_database
 from nasbase.store.parquet import read_batches
 from nasbase.store.series_blob import encode
 from nasbase.tables.catalogue import tables
@@ -41,11 +41,11 @@ def write_sqlite(parquet: Path, path: Path, *, scratch: Path | None = None) -> N
     }
     blobs = blob_tables(build.benchmark)
     statements = ddl(build.benchmark)
-    with staged_file(path, scratch) as temporary, NewDatabase(temporary, settings) as database:
+    with staged_file(path, scratch) as temporary, new_database(temporary, settings) as database:
         for statement in (s for s in statements if s.startswith("CREATE TABLE")):
             database.execute(statement)
         database.execute(BUILD_STATEMENT)
-        database.insert_pairs("build", ("key", "value"), build.described())
+        database.insert_pairs("build", build.described())
         for name in tables(build.benchmark):
             source = parquet / f"{name}.parquet"
             if name in blobs:

@@ -196,14 +196,14 @@ def _unwrap_alike(
     # Only the last four of a message may be padded: all others are one text.
     last = digits[:, -4:]
     padding = last == ord("=")
+    if padding[:, :2].any() or (padding[:, 2] & ~padding[:, 3]).any():
+        raise ValueError("padding stands elsewhere")
     body, tail = (
         np.frombuffer(binascii.a2b_base64(part.tobytes(), strict_mode=True), np.uint8)
         for part in (digits[:, :-4], np.where(padding, ord("A"), last).astype(np.uint8))
     )
     whole = np.hstack([body.reshape(len(texts), -1), tail.reshape(len(texts), 3)])
     padded = padding.sum(axis=1)
-    if padding[:, :2].any() or (padding[:, 2] & ~padding[:, 3]).any():
-        raise ValueError("padding stands elsewhere")
     for short in np.unique(padded).tolist():
         chosen = padded == short
         yield places[chosen], whole[chosen, : whole.shape[1] - short]

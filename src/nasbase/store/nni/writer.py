@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from nasbase.staging import staged_file
 from nasbase.store.build import Build, read_build
-from nasbase.store.database import NewDatabase
+from nasbase.store.database import NewDatabase, new_database
 from nasbase.store.nni import BUILD_TABLE, LEFT_OUT
 from nasbase.store.nni.rows import Content
 from nasbase.store.nni.schema import TABLES, Table
@@ -48,7 +48,7 @@ def write_nni(parquet: Path, path: Path, *, scratch: Path | None = None) -> None
     module = import_module(f"nasbase.store.nni.{build.benchmark}")
     # Page size, encoding and versions are SQLite's own, as NNI leaves them.
     settings = {"cache_size": -CACHE_KB}
-    with staged_file(path, scratch) as temporary, NewDatabase(temporary, settings) as database:
+    with staged_file(path, scratch) as temporary, new_database(temporary, settings) as database:
         content: Content = module.content(parquet, temporary.parent)
         with closing(content.trials), closing(content.intermediates):
             _fill(database, build, content)
@@ -84,7 +84,7 @@ def _describe(database: NewDatabase, build: Build, left_out: int) -> None:
     """Say whose numbers these are: NNI's own tables have no place for it."""
     database.execute(f'CREATE TABLE "{BUILD_TABLE}" ("key" TEXT, "value" TEXT)')
     said = {**build.described(), LEFT_OUT: str(left_out)}
-    database.insert_pairs(BUILD_TABLE, ("key", "value"), said)
+    database.insert_pairs(BUILD_TABLE, said)
     if left_out:
         logger.warning(
             "%s trainings are not in NNI's database: its tables require what was not released of "
