@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ from nasbase.errors import NasbaseError
 USED = "used "
 """What stands in the log before the JSON of `used`."""
 
+_INTERRUPTED = (
+    "Interrupted. What is finished stays, what is not is gone: start the same command again."
+)
+
 _workers: dict[int, float] = {}
 
 
@@ -24,9 +29,9 @@ _workers: dict[int, float] = {}
 def job_log(path: str | Path) -> Iterator[None]:
     """Log to ``path`` inside the block; end the process with status 1 on a `NasbaseError`.
 
-    Such an error is the user's answer, so it stands in the log and on stderr without a traceback.
-    Any other exception is logged with its traceback and raised. The last line of the log says what
-    the job used.
+    Such an error is the user's answer, so it stands in the log and on stderr without a traceback;
+    so does an interruption (status 130). Any other exception is logged with its traceback and
+    raised. The last line of the log says what the job used.
     """
     start = time.perf_counter()
     handler = logging.FileHandler(path, mode="w", encoding="utf-8")
@@ -40,6 +45,10 @@ def job_log(path: str | Path) -> Iterator[None]:
         logging.getLogger(__name__).error("%s", error)
         sys.stderr.write(f"\n{error}\n\n")
         sys.exit(1)
+    except KeyboardInterrupt:
+        logging.getLogger(__name__).error("%s", _INTERRUPTED)
+        sys.stderr.write(f"\n{_INTERRUPTED}\n\n")
+        sys.exit(128 + signal.SIGINT)
     except Exception:
         logging.getLogger(__name__).exception("The job failed.")
         raise

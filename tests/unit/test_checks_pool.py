@@ -98,3 +98,36 @@ def test_a_job_counts_its_workers(tmp_path):
     found = json.loads(log.read_text().splitlines()[-1].partition(joblog.USED)[2])
     assert found["peak_mb"] > 200 + 3 * 20  # two blocks, and three interpreters
     assert found["cpu_s"] > 0.1
+
+
+INTERRUPTED = """
+import sys, time
+from pathlib import Path
+from nasbase.checks.check import Artifacts, Check
+from nasbase.checks.pool import run_checks
+from nasbase.joblog import job_log
+
+def begin(artifacts, outcome):
+    print("begun", flush=True)
+    time.sleep(600)
+
+here = Artifacts("nb101", "full", Path("."), partial=False, synthetic=True)
+with job_log(sys.argv[1]):
+    list(run_checks([Check(name, "", begin) for name in "abcdef"], here, 2))
+"""
+
+
+@forked
+def test_an_interrupted_job_ends_without_the_checks_that_are_left(tmp_path):
+    log = tmp_path / "job.log"
+    command = [sys.executable, "-c", INTERRUPTED, str(log)]
+    with subprocess.Popen(
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as job:
+        assert [job.stdout.readline() for _ in range(2)] == ["begun\n"] * 2
+        os.killpg(job.pid, signal.SIGINT)  # as a terminal does
+        more, said = job.communicate(timeout=60)
+    assert (job.returncode, more) == (130, "")
+    assert "start the same command again" in said
+    assert "Traceback" not in said
+    assert "start the same command again" in log.read_text()

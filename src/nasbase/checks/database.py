@@ -13,6 +13,7 @@ import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 
 from nasbase.checks.check import Outcome
+from nasbase.store.database import interruptible
 
 _EXAMPLES = {pa.int64(): "0", pa.float64(): "0.5", pa.string(): "''"}
 _BATCH_ROWS = "adbc.sqlite.query.batch_rows"
@@ -81,7 +82,8 @@ class StoredRows:
         self._connection = adbc_driver_sqlite.dbapi.connect(_uri(self._path))
         self._cursor = self._connection.cursor()
         self._cursor.adbc_statement.set_options(**{_BATCH_ROWS: self._batch_rows})
-        self._cursor.execute(self._query)
+        with interruptible():
+            self._cursor.execute(self._query)
         self._batches = self._read()
         return self
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -46,7 +47,8 @@ def run_checks(
             yield _logged(*_timed(check, artifacts))
         return
     forked = multiprocessing.get_context("fork")  # a check need not be picklable
-    with ProcessPoolExecutor(processes, forked, _adopt, (checks, artifacts)) as pool:
+    pool = ProcessPoolExecutor(processes, forked, _adopt, (checks, artifacts))
+    try:
         longest_first = sorted(range(len(checks)), key=lambda number: not checks[number].long)
         running = {number: pool.submit(_run, number) for number in longest_first}
         for number, check in enumerate(checks):
@@ -56,6 +58,8 @@ def run_checks(
                 raise _ended(artifacts, check) from error
             add_worker(worker, peak)
             yield _logged(record, seconds)
+    finally:  # whoever interrupts this does not wait for the checks that have not begun
+        pool.shutdown(cancel_futures=True)
 
 
 def _ended(artifacts: Artifacts, check: Check) -> NasbaseError:
@@ -71,6 +75,7 @@ def _ended(artifacts: Artifacts, check: Check) -> NasbaseError:
 def _adopt(checks: Sequence[Check], artifacts: Artifacts) -> None:
     global _work  # noqa: PLW0603  # one per worker, for all that it is asked to do
     _work = checks, artifacts
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it, and not just its check
 
 
 def _run(number: int) -> tuple[dict[str, Any], float, int, float]:

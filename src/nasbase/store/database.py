@@ -10,6 +10,17 @@ import adbc_driver_sqlite.dbapi
 import pyarrow as pa
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C be what it is: the driver tries to cancel, which SQLite's cannot, and says so."""
+    try:
+        yield
+    except adbc_driver_sqlite.dbapi.NotSupportedError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise error.__cause__ from None
+        raise
+
+
 class NewDatabase:
     """A database that is being written; `new_database` begins and ends it."""
 
@@ -18,13 +29,13 @@ class NewDatabase:
 
     def execute(self, statement: str) -> None:
         """Execute one statement; what it returns is dropped."""
-        with self._connection.cursor() as cursor:
+        with interruptible(), self._connection.cursor() as cursor:
             cursor.execute(statement)
             cursor.fetchall()
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Insert rows into the columns of the same names; SQLite makes a NaN NULL."""
-        with self._connection.cursor() as cursor:
+        with interruptible(), self._connection.cursor() as cursor:
             cursor.adbc_ingest(table, rows, mode="append")
 
     def insert_pairs(self, table: str, pairs: Mapping[str, str]) -> None:
