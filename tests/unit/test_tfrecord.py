@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 
 from nasbase.containers.tfrecord import (
     FRAME_BYTES,
+    MAX_RECORD_BYTES,
+    _chain,
+    _walk,
     encode_frames,
     located,
     masked_crc,
@@ -31,7 +34,15 @@ def write(folder: Path, data: bytes) -> Path:
 
 
 def read(path: Path, **options) -> list[bytes]:
-    return [payload for block in read_blocks(path, **options) for payload in block.payloads()]
+    return payloads_of(read_blocks(path, **options))
+
+
+def payloads_of(blocks) -> list[bytes]:
+    payloads = []
+    for block in blocks:
+        block.verify()
+        payloads += map(block.payload, range(len(block)))
+    return payloads
 
 
 def refused(path: Path, **options) -> RawDataError:
@@ -63,7 +74,7 @@ def test_ranges_between_frames_are_read_alone(tmp_path, payloads, data):
     first = data.draw(st.integers(0, len(payloads)))
     last = data.draw(st.integers(first, len(payloads)))
     blocks = list(read_blocks(path, edges[first], edges[last], first_record=first, block_bytes=100))
-    assert [p for block in blocks for p in block.payloads()] == payloads[first:last]
+    assert payloads_of(blocks) == payloads[first:last]
     offsets = [offset for block in blocks for offset in block.frame_offsets.tolist()]
     assert offsets == edges[first:last]
     record = first
@@ -72,12 +83,46 @@ def test_ranges_between_frames_are_read_alone(tmp_path, payloads, data):
         record += len(block)
 
 
-def test_columns_look_at_the_beginnings_of_records(tmp_path):
+def test_windows_and_texts_look_into_records(tmp_path):
     path = write(tmp_path, encode_frames([b"abcdef", b"ghijkl"]))
     (block,) = read_blocks(path)
-    assert block.columns(2, 3).tobytes() == b"cdeijk"
-    assert block.columns(0, 500).shape == (2, 500)  # over the end: clipped, not refused
+    assert block.windows(block.starts + 2, 3).tobytes() == b"cdeijk"
+    assert block.windows(block.starts, 500).shape == (2, 500)  # over the end: moved, not refused
     assert block.lengths.tolist() == [6, 6]
+    ends = block.starts + block.lengths
+    assert block.texts(block.starts, ends - 1).to_pylist() == [b"abcde", b"ghijk"]
+    assert block.texts(ends[:1], ends[:1]).to_pylist() == [b""]
+    assert block.texts(ends[:0], ends[:0]).to_pylist() == []
+
+
+@given(st.lists(st.binary(max_size=40) | st.sampled_from([bytes(20), b"x" * 300, b"\n" * 12])))
+def test_frames_are_found_at_once_as_by_a_walk(payloads):
+    data = encode_frames(payloads)
+    for cut in range(max(0, len(data) - 350), len(data) + 1):
+        found = _chain(data[:cut], MAX_RECORD_BYTES)
+        walked = _walk(data[:cut], {}, lambda *_: "", MAX_RECORD_BYTES)
+        assert found is None or found.tolist() == walked.tolist()
+
+
+@given(
+    st.lists(
+        st.text(alphabet=st.characters(min_codepoint=1, codec="utf-8"), max_size=400), min_size=1
+    )
+)
+def test_frames_of_text_need_no_walk(texts):
+    data = encode_frames([text.encode() for text in texts])
+    found = _chain(data, MAX_RECORD_BYTES)
+    assert found is not None
+    assert len(found) == len(texts) + 1
+    longest = max(len(text.encode()) for text in texts)
+    assert _chain(data, max_bytes=longest - 1) is None
+
+
+def test_frames_in_a_record_are_no_frames(tmp_path):
+    inner = encode_frames([b"one", b"two"])
+    payloads = [b"before", inner, b"after"]
+    assert _chain(encode_frames(payloads), MAX_RECORD_BYTES) is None
+    assert read(write(tmp_path, encode_frames(payloads))) == payloads
 
 
 def test_every_flipped_bit_is_noticed(tmp_path):

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import google_crc32c
 import numpy as np
+import pyarrow as pa
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from nasbase.errors import RawDataError
@@ -30,6 +32,13 @@ MAX_RECORD_BYTES = 16 << 20
 REPLACE_FILE = "Download the file again, or put a good copy into the drop-in folder."
 
 _MASK_DELTA = 0xA282EAD8
+_CRC_OF_ZERO = google_crc32c.value(bytes(8))
+_ADDED_TO_CRC = [
+    np.array([google_crc32c.value(bytes([*[0] * i, b, *[0] * (7 - i)])) for b in range(256)], "<u4")
+    ^ np.uint32(_CRC_OF_ZERO)
+    for i in range(3)
+]
+"""What each value of the first three bytes of a length changes in its CRC."""
 
 
 def masked_crc(data: bytes) -> int:
@@ -76,32 +85,51 @@ class Block:
         position = int(self.starts[index]) - HEADER.size
         return _where(self.path, self.offset, self.first_record, position, index)
 
-    def columns(self, skip: int, width: int) -> NDArray[np.uint8]:
-        """Bytes ``skip`` to ``skip + width`` of every record, as an array (records, width).
+    @property
+    def raw(self) -> NDArray[np.uint8]:
+        """The bytes of ``data``."""
+        return np.frombuffer(self.data, np.uint8)
 
-        Where a record is shorter, what follows it stands there: look at ``lengths``.
+    def windows(self, begins: NDArray[np.int64], width: int) -> NDArray[np.uint8]:
+        """``width`` bytes of ``data`` from each of ``begins`` on, as an array (begins, width).
+
+        A window that would reach over the end is moved to where it fits: look at ``lengths``.
         """
-        places = self.starts[:, None] + np.arange(skip, skip + width)
-        places.clip(max=len(self.data) - 1, out=places)
-        return np.frombuffer(self.data, np.uint8)[places]
+        data = self.raw
+        if width > len(data):
+            data = np.append(data, np.zeros(width - len(data), np.uint8))
+        return sliding_window_view(data, width)[np.minimum(begins, len(data) - width)]
 
-    def payloads(self) -> list[bytes]:
-        """The records, each checked against its CRC.
+    def texts(self, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> pa.BinaryArray:
+        """Pieces of ``data``, in order and without overlap, as an Arrow array.
+
+        What lies between two pieces is a piece, too, for a moment: Arrow then copies every second
+        one, and nothing is done for a single text in Python.
+        """
+        offsets = np.column_stack([begins, ends]).astype(np.int32).ravel()
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self.data)]
+        pieces = pa.Array.from_buffers(pa.binary(), max(0, len(offsets) - 1), buffers)
+        return pieces.take(pa.array(np.arange(0, len(offsets), 2)))
+
+    def payload(self, index: int) -> bytes:
+        """One record."""
+        start = int(self.starts[index])
+        return self.data[start : start + int(self.lengths[index])]
+
+    def verify(self) -> None:
+        """Compare every record with its CRC.
 
         Raises
         ------
         RawDataError
             If a record does not have the checksum that is stored behind it.
         """
+        value, data = google_crc32c.value, self.data
         ends = self.starts + self.lengths
-        data = self.data
-        payloads = [
-            data[start:end] for start, end in zip(self.starts.tolist(), ends.tolist(), strict=True)
-        ]
-        crcs = np.fromiter(map(google_crc32c.value, payloads), np.uint32, len(payloads))
-        found = (crcs >> np.uint32(15) | crcs << np.uint32(17)) + np.uint32(_MASK_DELTA)
-        places = ends[:, None] + np.arange(FOOTER.size)
-        stored = np.frombuffer(data, np.uint8)[places].view("<u4")[:, 0]
+        bounds = zip(self.starts.tolist(), ends.tolist(), strict=True)
+        crcs = np.array([value(data[start:end]) for start, end in bounds], np.uint32)
+        found = _masked(crcs)
+        stored = self.windows(ends, FOOTER.size).view("<u4")[:, 0]
         wrong = np.flatnonzero(found != stored)
         if wrong.size:
             first = int(wrong[0])
@@ -112,7 +140,6 @@ class Block:
                 found=f"{found[first]:#010x}",
                 todo=REPLACE_FILE,
             )
-        return payloads
 
 
 def read_blocks(
@@ -127,7 +154,7 @@ def read_blocks(
     """Read the frames of a range of a file, block by block.
 
     Lengths and their checksums are verified here; the records' own checksums are verified by
-    `Block.payloads`, so that a scan for places need not touch every byte.
+    `Block.verify`, so that a scan for places need not touch every byte.
 
     Parameters
     ----------
@@ -166,15 +193,16 @@ def read_blocks(
             fresh = file.read(min(block_bytes, end - offset - len(data)))
             data += fresh
             where = partial(_where, path, offset, record)
-            bounds = _walk(data, known, where, max_record_bytes)
-            whole = bounds[-1]
+            edges = _chain(data, max_record_bytes)
+            if edges is None:
+                edges = _walk(data, known, where, max_record_bytes)
+            whole = int(edges[-1])
             if not fresh or (whole < len(data) and offset + len(data) == end):
-                raise _cut(where(whole, len(bounds) - 1), data[whole:])
+                raise _cut(where(whole, len(edges) - 1), data[whole:])
             if whole:
-                edges = np.array(bounds, np.int64)
                 starts, lengths = edges[:-1] + HEADER.size, np.diff(edges) - FRAME_BYTES
                 yield Block(path, offset, record, data[:whole], starts, lengths)
-            offset, record, data = offset + whole, record + len(bounds) - 1, data[whole:]
+            offset, record, data = offset + whole, record + len(edges) - 1, data[whole:]
 
 
 def encode_frames(payloads: Iterable[bytes]) -> bytes:
@@ -201,9 +229,50 @@ def located(error: RawDataError, place: str) -> RawDataError:
     )
 
 
+def _chain(data: bytes, max_bytes: int) -> NDArray[np.int64] | None:
+    """What `_walk` finds, looked for everywhere at once; None where only a walk can tell.
+
+    A length below 2**24 ends with five zero bytes, which records of text do not hold. What stands
+    before them is a header if its checksum is right; and the headers have to be one chain.
+    """
+    raw = np.frombuffer(data, np.uint8)
+    zeros = np.flatnonzero(raw == 0)
+    heads = zeros[:-4][zeros[4:] - zeros[:-4] == 4] - 3
+    heads = heads[(heads >= 0) & (heads <= len(raw) - HEADER.size)]
+    if not len(heads):
+        return None
+    headers = sliding_window_view(raw, HEADER.size)[heads]
+    heads, lengths = (each[_is_header(headers)] for each in (heads, _lengths(headers)))
+    edges = np.append(heads, (heads + lengths + FRAME_BYTES)[-1:])
+    chained = len(heads) and heads[0] == 0 and np.array_equal(np.diff(edges), lengths + FRAME_BYTES)
+    unseen = len(raw) - edges[-1:] >= HEADER.size  # a header like no other
+    if not chained or unseen.any() or lengths.max() > max_bytes:
+        return None
+    return edges if edges[-1] <= len(raw) else edges[:-1]
+
+
+def _lengths(headers: NDArray[np.uint8]) -> NDArray[np.int64]:
+    return headers[:, :4].copy().view("<u4")[:, 0].astype(np.int64)
+
+
+def _is_header(headers: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether the CRCs are right of headers whose lengths have three bytes.
+
+    CRCs are linear: that of a length is the exclusive or of what each of its bytes adds.
+    """
+    crcs = np.full(len(headers), _CRC_OF_ZERO, np.uint32)
+    for place, added in enumerate(_ADDED_TO_CRC):
+        crcs ^= added[headers[:, place]]
+    return _masked(crcs) == headers[:, 8:].copy().view("<u4")[:, 0]
+
+
+def _masked(crcs: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    return (crcs >> np.uint32(15) | crcs << np.uint32(17)) + np.uint32(_MASK_DELTA)
+
+
 def _walk(
     data: bytes, known: dict[bytes, int], where: Callable[[int, int], str], max_bytes: int
-) -> list[int]:
+) -> NDArray[np.int64]:
     """Boundaries of the whole frames in ``data``; the last one is where the rest begins.
 
     ``where`` says where a frame stands, by its position and its number in ``data``.
@@ -215,13 +284,14 @@ def _walk(
         frame = known.get(header)
         if frame is None:
             if len(header) < HEADER.size:
-                return bounds
+                break
             place = where(position, len(bounds) - 1)
             frame = known[header] = _check_header(header, place, max_bytes)
         position += frame
         if position > limit:
-            return bounds
+            break
         bounds.append(position)
+    return np.array(bounds, np.int64)
 
 
 def _check_header(header: bytes, place: str, max_bytes: int) -> int:

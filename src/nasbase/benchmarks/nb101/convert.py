@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +19,6 @@ from nasbase.benchmarks.nb101.rows import (
     check_cells,
     parse_row,
     parse_rows,
-    unwrap,
 )
 from nasbase.benchmarks.nb101.space import SPACE_SIZE
 from nasbase.benchmarks.room import Batch, Plan, RawFile, RawRelease
@@ -40,50 +38,29 @@ SCHEDULES = {"full": (4, 12, 36, 108), "only108": (108,)}
 
 # Every row of upstream begins ["<32 digits>", <epochs>, " - what stands there is looked at without
 # parsing the row.
-_HASH_AT, _EPOCHS_AT, _PREFIX_BYTES = 2, 36, 44
+_EPOCHS_AT, _EPOCHS_BYTES = 36, 8
 _EPOCHS = re.compile(rb' ?"?([1-9][0-9]{0,4})"?,')
 
 
-@dataclass(slots=True)
-class _Census:
-    """What a release holds, as far as the beginnings of its rows tell."""
-
-    hashes: set[bytes] = field(default_factory=set)
-    schedules: Counter[int] = field(default_factory=Counter)
-
-    @property
-    def records(self) -> int:
-        return self.schedules.total()
-
-    def add(self, block: Block) -> None:
-        """Count the records of one block."""
-        prefix = block.columns(0, _PREFIX_BYTES)
-        usual = (
-            (block.lengths > _PREFIX_BYTES)
-            & (prefix[:, :_HASH_AT] == (ord("["), ord('"'))).all(axis=1)
-            & (prefix[:, _EPOCHS_AT - 2 : _EPOCHS_AT] == (ord('"'), ord(","))).all(axis=1)
-            & _is_hex(prefix[:, _HASH_AT : _HASH_AT + 32])
-        )
-        tails = np.ascontiguousarray(prefix[:, _EPOCHS_AT:]).view("S8")[:, 0]
-        texts, inverse, counts = np.unique(
-            tails.view(np.uint64)[usual], return_inverse=True, return_counts=True
-        )
-        readable = np.zeros(len(texts), bool)
-        for index, text in enumerate(texts.view("S8").tolist()):
-            if match := _EPOCHS.match(text):
-                self.schedules[int(match[1])] += int(counts[index])
-                readable[index] = True
-        usual[usual] = readable[inverse]
-        hashes = np.ascontiguousarray(prefix[usual, _HASH_AT : _HASH_AT + 32]).view("S32")
-        self.hashes.update(hashes[:, 0].tolist())
-        for index in np.flatnonzero(~usual).tolist():
-            start, length = int(block.starts[index]), int(block.lengths[index])
-            try:
-                row = parse_row(block.data[start : start + length])
-            except RawDataError as error:
-                raise located(error, block.where(index)) from error
-            self.schedules[row.epochs] += 1
-            self.hashes.add(row.hash.encode())
+def _count_schedules(block: Block) -> Counter[int]:
+    """How many records of a block have each schedule, as far as their beginnings tell."""
+    usual = block.lengths > _EPOCHS_AT + _EPOCHS_BYTES
+    for place, text in ((0, b'["'), (_EPOCHS_AT - 2, b'",')):
+        usual &= (block.windows(block.starts + place, len(text)) == [*text]).all(axis=1)
+    tails = block.windows(block.starts[usual] + _EPOCHS_AT, _EPOCHS_BYTES).view("<u8")[:, 0]
+    texts, inverse, counts = np.unique(tails, return_inverse=True, return_counts=True)
+    found = [_EPOCHS.match(text) for text in texts.view("S8").tolist()]
+    usual[usual] = np.array([match is not None for match in found], bool)[inverse]
+    schedules: Counter[int] = Counter()
+    for match, count in zip(found, counts.tolist(), strict=True):
+        if match:
+            schedules[int(match[1])] += count
+    for index in np.flatnonzero(~usual).tolist():
+        try:
+            schedules[parse_row(block.payload(index)).epochs] += 1
+        except RawDataError as error:
+            raise located(error, block.where(index)) from error
+    return schedules
 
 
 def plan(raw: RawRelease, shards: int) -> Plan:
@@ -91,23 +68,23 @@ def plan(raw: RawRelease, shards: int) -> Plan:
     file = raw.only_file(FORM)
     targets = [file.bytes * index // shards for index in range(1, shards)]
     cuts = [(0, 0)]  # byte and record at which each shard begins
-    census = _Census()
+    schedules: Counter[int] = Counter()
     end = (0, 0)
     for block in read_blocks(file.path):
         ends = block.frame_offsets + block.lengths + FRAME_BYTES
         while len(cuts) <= len(targets) and targets[len(cuts) - 1] <= ends[-1]:
             index = int(np.searchsorted(ends, targets[len(cuts) - 1]))
             cuts.append((int(ends[index]), block.first_record + index + 1))
-        census.add(block)
+        schedules += _count_schedules(block)
         end = (int(ends[-1]), block.first_record + len(block))
     cuts += [end] * (shards + 1 - len(cuts))
-    _judge(raw, file, census)
+    _judge(raw, file, schedules)
     return Plan(
         [
             {"start": start, "end": behind, "first_record": first, "records": last - first}
             for (start, first), (behind, last) in pairwise(cuts)
         ],
-        {"architectures": len(census.hashes), "trials": census.records},
+        {"trials": schedules.total()},
     )
 
 
@@ -119,8 +96,9 @@ def decode(raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
     for block in read_blocks(
         file.path, shard["start"], shard["end"], first_record=shard["first_record"]
     ):
-        rows = parse_rows(block.payloads(), block.where)
-        metrics = decoder.decode(len(block), unwrap(rows.metrics, block.where), block.where)
+        block.verify()
+        rows = parse_rows(block)
+        metrics = decoder.decode(len(block), rows.metrics, block.where)
         records += len(block)
         yield Batch(
             _architectures(rows, block), _trials(rows, metrics, block, file.name, raw.partial)
@@ -136,30 +114,38 @@ def decode(raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
 
 
 def _architectures(rows: Rows, block: Block) -> pa.Table:
-    """The distinct cells of a block."""
-    names = ("hash", "adjacency", "operations")
-    texts = pa.table([rows.hash, rows.adjacency, rows.operations], names=names)
-    cells = texts.group_by(names, use_threads=False).aggregate([])
-    hashes, adjacency, operations = (cells[name].combine_chunks() for name in names)
+    """The distinct cells of a block; if rows contradict each other, each of what they say."""
+    hashes, graphs, labels = (
+        column.dictionary_encode() for column in (rows.hash, rows.adjacency, rows.operations)
+    )
+    which, places = hashes.indices.to_numpy(), np.arange(len(block))
+    first = np.empty(len(hashes.dictionary), np.int64)
+    first[which[::-1]] = places[::-1]
+    kept = places == first[which]
+    for codes in (graphs.indices.to_numpy(), labels.indices.to_numpy()):
+        kept |= codes != codes[first[which]]
+    cells = [column.take(pa.array(np.flatnonzero(kept))) for column in (hashes, graphs, labels)]
     try:
-        vertices, edges = check_cells(hashes, adjacency, operations)
+        vertices, edges = check_cells(*cells)
     except RawDataError:
         _refuse(rows, block)
         raise
+    texts = [column.dictionary_decode() for column in cells]
     columns = {
-        "arch_key": hashes,
-        "hash": hashes,
+        "arch_key": texts[0],
+        "hash": texts[0],
         "num_vertices": vertices,
         "num_edges": edges,
-        "adjacency": adjacency,
-        "operations": operations,
+        "adjacency": texts[1],
+        "operations": texts[2],
     }
     return pa.table(columns).cast(shard_architectures("nb101"))
 
 
 def _refuse(rows: Rows, block: Block) -> None:
     """Name the first record of a block whose cell is none."""
-    cells = zip(rows.hash, rows.adjacency, rows.operations, strict=True)
+    texts = (rows.hash, rows.adjacency, rows.operations)
+    cells = zip(*(column.to_pylist() for column in texts), strict=True)
     for place, cell in enumerate(cells):
         try:
             check_cell(*cell)
@@ -168,13 +154,12 @@ def _refuse(rows: Rows, block: Block) -> None:
 
 
 def _trials(rows: Rows, metrics: Metrics, block: Block, file: str, partial: bool) -> pa.Table:
-    epochs = np.array(rows.epochs, np.int64)
-    points = _epoch_points(metrics, epochs, block, partial)
+    points = _epoch_points(metrics, rows.epochs, block, partial)
     records = pa.array(np.arange(block.first_record, block.first_record + len(block)))
     columns: dict[str, pa.Array] = {
-        "arch_key": pa.array(rows.hash, pa.string()),
+        "arch_key": rows.hash,
         "dataset": _constant(DATASET, len(block)),
-        "num_epochs": pa.array(epochs.astype(np.int16)),
+        "num_epochs": pa.array(rows.epochs.astype(np.int16)),
         "run_order": records,
         "seed": pa.nulls(len(block), pa.int32()),
         "params": pa.array(metrics.params.astype(np.int32)),
@@ -225,43 +210,36 @@ def _epoch_points(
     return points
 
 
-def _judge(raw: RawRelease, file: RawFile, census: _Census) -> None:
+def _judge(raw: RawRelease, file: RawFile, found: Counter[int]) -> None:
     """Refuse a release that does not hold every training of the space, unless it is partial."""
     if raw.partial:
         return
     known = SCHEDULES["full"]
-    schedules = SCHEDULES.get(raw.release, tuple(sorted(census.schedules)))
-    if not schedules or not {*schedules, *census.schedules} <= {*known}:
+    schedules = SCHEDULES.get(raw.release, tuple(sorted(found)))
+    if not schedules or not {*schedules, *found} <= {*known}:
         raise RawDataError(
             "The release holds schedules that NAS-Bench-101 does not have.",
             where=f"{raw.where}, {file.path}",
             expected=f"epochs {', '.join(map(str, known))}",
-            found=f"epochs {', '.join(map(str, sorted(census.schedules))) or 'none'}",
+            found=f"epochs {', '.join(map(str, sorted(found))) or 'none'}",
             todo="If these are other data in the same form, declare the release partial.",
         )
     wanted = Counter(dict.fromkeys(schedules, SPACE_SIZE * REPEATS))
-    if len(census.hashes) == SPACE_SIZE and census.schedules == wanted:
+    if found == wanted:
         return
-    more = len(census.hashes) > SPACE_SIZE or census.schedules > wanted
-    raise (RawDataError if more else IncompleteReleaseError)(
+    raise (RawDataError if found > wanted else IncompleteReleaseError)(
         "The release does not hold every training of NAS-Bench-101 exactly once.",
         where=f"{raw.where}, {file.path}",
-        expected=_counts(SPACE_SIZE, wanted),
-        found=_counts(len(census.hashes), census.schedules),
+        expected=_counts(wanted),
+        found=_counts(found),
         todo="Get the whole file; or declare the release partial (partial: true) to build it "
         "from what is there.",
     )
 
 
-def _counts(hashes: int, schedules: Counter[int]) -> str:
+def _counts(schedules: Counter[int]) -> str:
     each = ", ".join(f"{count} of {epochs} epochs" for epochs, count in sorted(schedules.items()))
-    return f"{hashes} architectures, {schedules.total()} trainings ({each or 'none'})"
-
-
-def _is_hex(digits: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    allowed = np.zeros(256, bool)
-    allowed[list(b"0123456789abcdef")] = True
-    return np.all(allowed[digits], axis=1)
+    return f"{schedules.total()} trainings ({each or 'none'})"
 
 
 def _lists(values: NDArray[Any]) -> pa.ListArray:

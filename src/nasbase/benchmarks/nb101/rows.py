@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from math import isqrt
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pybase64 import b64decode
 
 from nasbase.benchmarks.nb101.space import INPUT, LABELS, MAX_VERTICES, OUTPUT
-from nasbase.containers.tfrecord import located
+from nasbase.containers.tfrecord import Block, located
 from nasbase.errors import RawDataError
 
 MAX_EPOCHS = 32_767  # int16 in the tables
@@ -30,9 +31,12 @@ _HASH = re.compile(r"[0-9a-f]{32}")
 _BITS = re.compile(r"[01]+")
 _INTEGER = re.compile(r"[0-9]{1,5}")
 _LINE = 76  # characters of base64 in a line
-# Rows are few enough at a time that the garbage collector, which counts lists, never walks them.
-_AT_ONCE = 512
-_TYPES = [{str}, {int}, {str}, {str}, {str}]
+_QUOTES = 8
+_HASH_BYTES = 32
+_EPOCHS_BYTES = 8
+_EPOCHS = re.compile(rb'", ([1-9][0-9]{0,4})(?:,|$)')
+_TEXTS = ("hash", "adjacency", "operations")
+_NONE = np.empty(0, np.int64)
 
 
 class Row(NamedTuple):
@@ -46,62 +50,113 @@ class Row(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Many records, column by column, their metrics still as base64: `unwrap` takes them."""
+    """Many records, column by column.
 
-    hash: list[str]
-    epochs: list[int]
-    adjacency: list[str]
-    operations: list[str]
-    metrics: list[str]
+    ``metrics`` holds their messages, those of one length together: their places among the records
+    (int64 of shape (n,)), and their bytes (uint8 of shape (n, bytes)). Every place comes once.
+    """
+
+    hash: pa.StringArray
+    epochs: NDArray[np.int64]
+    adjacency: pa.StringArray
+    operations: pa.StringArray
+    metrics: Sequence[tuple[NDArray[np.int64], NDArray[np.uint8]]]
 
 
-def parse_rows(payloads: Sequence[bytes], where: Callable[[int], str]) -> Rows:
-    """Parse many records at once; `parse_row` says what is accepted.
+def parse_rows(block: Block) -> Rows:
+    """Parse the records of a block; `parse_row` says what is accepted.
 
-    Parameters
-    ----------
-    payloads
-        The records.
-    where
-        Says where a record comes from, by its position in ``payloads``; for errors.
+    Rows that look as upstream's do are taken apart all at once, the others one by one.
 
     Raises
     ------
     RawDataError
         What `parse_row` raises, with the record's place.
     """
-    columns: list[list[Any]] = [[] for _ in Rows._fields]
-    for start in range(0, len(payloads), _AT_ONCE):
-        chunk = payloads[start : start + _AT_ONCE]
-        parsed = _parse_usual(chunk) or _parse_each(chunk, start, where)
-        for column, more in zip(columns, parsed, strict=True):
-            column.extend(more)
-    return Rows(*columns)
+    places, rows = _parse_usual(block)
+    other = np.setdiff1d(np.arange(len(block)), places, assume_unique=True)
+    if not len(other):
+        return rows
+    more = _parse_each(block, other)
+    order = pa.array(np.argsort(np.concatenate([places, other])))
+    texts = ((getattr(rows, name), getattr(more, name)) for name in _TEXTS)
+    hashes, adjacency, operations = (pa.concat_arrays(both).take(order) for both in texts)
+    epochs = np.concatenate([rows.epochs, more.epochs])[order.to_numpy()]
+    return Rows(hashes, epochs, adjacency, operations, [*rows.metrics, *more.metrics])
 
 
-def _parse_usual(payloads: Sequence[bytes]) -> tuple[Sequence[Any], ...] | None:
-    """Columns of rows that are all as upstream writes them; None if one may not be."""
+def _parse_usual(block: Block) -> tuple[NDArray[np.int64], Rows]:
+    """Rows that are written as upstream writes them, and their places, in order."""
+    marks, usual = _quotes(block)
+    epochs = _epochs(block, marks)
+    usual &= (epochs > 0) & (epochs <= MAX_EPOCHS)
+    metrics = [*_unwrap_usual(block, marks, np.flatnonzero(usual))]
+    places = np.sort(np.concatenate([_NONE, *(places for places, _ in metrics)]))
+    texts = [block.texts(marks[places, i] + 1, marks[places, i + 1]) for i in (0, 2, 4)]
     try:
-        columns = tuple(zip(*map(orjson.loads, payloads), strict=True))
-        usual = [set(map(type, column)) for column in columns] == _TYPES
-        if usual and min(columns[1]) > 0 and max(columns[1]) <= MAX_EPOCHS:
-            return columns
-    except (TypeError, ValueError):
-        pass  # not JSON, or not arrays of one length
-    return None
+        hashes, adjacency, operations = (column.cast(pa.string()) for column in texts)
+    except pa.ArrowInvalid:  # one is not UTF-8: all are looked at
+        nothing = pa.array([], pa.string())
+        return _NONE, Rows(nothing, _NONE, nothing, nothing, [])
+    return places, Rows(hashes, epochs[places], adjacency, operations, metrics)
 
 
-def _parse_each(
-    payloads: Sequence[bytes], first: int, where: Callable[[int], str]
-) -> tuple[Sequence[Any], ...]:
-    """Columns of rows parsed one by one: takes what is unusual, and names what is wrong."""
-    rows: list[tuple[str, int, str, str, str]] = []
-    try:
-        for payload in payloads:
-            rows.append(_five(payload))  # noqa: PERF401  # the error needs the position
-    except RawDataError as error:
-        raise located(error, where(first + len(rows))) from error
-    return tuple(zip(*rows, strict=True))
+def _parse_each(block: Block, places: NDArray[np.int64]) -> Rows:
+    """Rows parsed one by one: takes what is unusual, and names what is wrong."""
+    rows: list[Row] = []
+    for place in places.tolist():
+        try:
+            rows.append(parse_row(block.payload(place)))
+        except RawDataError as error:
+            raise located(error, block.where(place)) from error
+    hashes, epochs, adjacency, operations, messages = zip(*rows, strict=True)
+    metrics = [
+        (np.array([place]), np.frombuffer(message, np.uint8).reshape(1, -1))
+        for place, message in zip(places.tolist(), messages, strict=True)
+    ]
+    texts = [pa.array(column, pa.string()) for column in (hashes, adjacency, operations)]
+    return Rows(texts[0], np.array(epochs, np.int64), texts[1], texts[2], metrics)
+
+
+def _quotes(block: Block) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Places of the eight quotes of each record, and whether it is written as upstream writes.
+
+    That is ``["<32>", <epochs>, "<adjacency>", "<operations>", "<base64>"]``, byte by byte, and
+    no escaped character before the base64. Elsewhere the places mean nothing.
+    """
+    raw, starts, ends = block.raw, block.starts, block.starts + block.lengths
+    quotes = np.append(np.flatnonzero(raw == ord('"')), np.zeros(_QUOTES, np.int64))
+    first, behind = (np.searchsorted(quotes[:-_QUOTES], edges) for edges in (starts, ends))
+    marks = quotes[first[:, None] + np.arange(_QUOTES)]
+    usual = behind - first == _QUOTES
+    marks[~usual] = 0
+    for place, text in (
+        (starts, b'["'),
+        (marks[:, 1], b'", '),
+        (marks[:, 2] - 2, b', "'),
+        (marks[:, 3], b'", "'),
+        (marks[:, 5], b'", "'),
+        (marks[:, 7], b'"]'),
+    ):
+        usual &= (block.windows(place, len(text)) == [*text]).all(axis=1)
+    usual &= (marks[:, 0] == starts + 1) & (marks[:, 7] == ends - 2)
+    usual &= (marks[:, 4] == marks[:, 3] + 3) & (marks[:, 6] == marks[:, 5] + 3)
+    usual &= marks[:, 1] - marks[:, 0] == _HASH_BYTES + 1
+    escapes = np.append(np.flatnonzero(raw == ord("\\")), len(raw))
+    usual &= escapes[np.searchsorted(escapes, starts)] > marks[:, 6]
+    marks[~usual] = 0
+    return marks, usual
+
+
+def _epochs(block: Block, marks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The number between the second quote and the third one; 0 where there is none."""
+    texts = block.windows(marks[:, 1], _EPOCHS_BYTES).view(f"S{_EPOCHS_BYTES}")[:, 0]
+    alike, which = np.unique(texts.view("<u8"), return_inverse=True)
+    found = [_EPOCHS.match(text) for text in alike.view("S8").tolist()]
+    values = np.array([int(match[1]) if match else 0 for match in found], np.int64)
+    digits = np.array([len(match[1]) if match else 0 for match in found], np.int64)
+    fits = marks[:, 2] - marks[:, 1] == digits[which] + 5  # quote, comma, blank, comma, blank
+    return np.where(fits, values[which], 0)
 
 
 def parse_row(payload: bytes) -> Row:
@@ -140,57 +195,51 @@ def _five(payload: bytes) -> tuple[str, int, str, str, str]:
 # metrics
 
 
-def unwrap(
-    texts: Sequence[str], where: Callable[[int], str]
+def _unwrap_usual(
+    block: Block, marks: NDArray[np.int64], places: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Take the base64 off many messages; those of one length come together.
+    """Messages that are wrapped as upstream wraps them, those of one length together.
 
-    Parameters
-    ----------
-    texts
-        MIME-wrapped base64; nothing but the newlines is forgiven.
-    where
-        Says where a text comes from, by its position in ``texts``; for errors.
-
-    Yields
-    ------
-    places : int64 of shape (n,)
-        Positions in ``texts``.
-    messages : uint8 of shape (n, bytes)
-        Their messages.
-
-    Raises
-    ------
-    RawDataError
-        If a text is not base64.
+    Those that are not, or are no base64, are left out.
     """
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    begins, lengths = marks[places, 6] + 1, marks[places, 7] - marks[places, 6] - 1
     for length in np.unique(lengths).tolist():
-        places = np.flatnonzero(lengths == length)
-        alike = [texts[place] for place in places.tolist()]
+        chosen = np.flatnonzero(lengths == length)
         try:
-            yield from _unwrap_alike(alike, places, length)
-        except ValueError:  # not wrapped as upstream wraps it, or not base64 at all
-            yield from _unwrap_each(alike, places, where)
+            digits = _unfold(block.windows(begins[chosen], length))
+            for some, messages in _decode(digits):
+                yield places[chosen[some]], messages
+        except ValueError:  # one of them is not as upstream's are: each is looked at
+            continue
 
 
-def _unwrap_alike(
-    texts: list[str], places: NDArray[np.int64], length: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    """Texts of one length with a newline after every 76 characters and at the end.
+def _unfold(wrapped: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Take out the newlines, which JSON escapes: after every 76 characters, and at the end.
 
     Raises
     ------
     ValueError
-        If they are something else.
+        If they stand elsewhere.
     """
-    if not length:
-        raise ValueError("an empty text has no newline")
-    wrapped = np.frombuffer("".join(texts).encode("ascii"), np.uint8).reshape(-1, length)
-    ends = np.unique(np.r_[np.arange(_LINE, length, _LINE + 1), length - 1])
-    if not (wrapped[:, ends] == ord("\n")).all():
+    length = wrapped.shape[1]
+    ends = np.unique(np.r_[np.arange(_LINE, length - 1, _LINE + 2), max(0, length - 2)])
+    if length < 2 or not (wrapped[:, ends] == ord("\\")).all():
         raise ValueError("newlines stand elsewhere")
-    digits = np.delete(wrapped, ends, axis=1)
+    if not (wrapped[:, ends + 1] == ord("n")).all():
+        raise ValueError("something else is escaped")
+    return np.delete(wrapped, np.r_[ends, ends + 1], axis=1)
+
+
+def _decode(
+    digits: NDArray[np.uint8],
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
+    """Messages of base64 texts of one length: those that are padded alike together.
+
+    Raises
+    ------
+    ValueError
+        If a text is not base64.
+    """
     if not digits.shape[1] or digits.shape[1] % 4:
         raise ValueError("base64 comes in fours")
     # Only the last four of a message may be padded: all others are one text.
@@ -198,26 +247,14 @@ def _unwrap_alike(
     padding = last == ord("=")
     if padding[:, :2].any() or (padding[:, 2] & ~padding[:, 3]).any():
         raise ValueError("padding stands elsewhere")
-    body, tail = (
-        np.frombuffer(binascii.a2b_base64(part.tobytes(), strict_mode=True), np.uint8)
-        for part in (digits[:, :-4], np.where(padding, ord("A"), last).astype(np.uint8))
-    )
-    whole = np.hstack([body.reshape(len(texts), -1), tail.reshape(len(texts), 3)])
+    filled = digits.copy()
+    filled[:, -4:][padding] = ord("A")
+    whole = np.frombuffer(b64decode(filled.tobytes(), validate=True), np.uint8)
+    whole = whole.reshape(len(digits), -1)
     padded = padding.sum(axis=1)
     for short in np.unique(padded).tolist():
-        chosen = padded == short
-        yield places[chosen], whole[chosen, : whole.shape[1] - short]
-
-
-def _unwrap_each(
-    texts: list[str], places: NDArray[np.int64], where: Callable[[int], str]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
-    for place, text in zip(places.tolist(), texts, strict=True):
-        try:
-            message = _unwrap(text)
-        except RawDataError as error:
-            raise located(error, where(place)) from error
-        yield np.array([place]), np.frombuffer(message, np.uint8).reshape(1, -1)
+        chosen = np.flatnonzero(padded == short)
+        yield chosen, whole[chosen, : whole.shape[1] - short]
 
 
 def _unwrap(text: str) -> bytes:
@@ -234,16 +271,16 @@ def _unwrap(text: str) -> bytes:
 
 
 def check_cells(
-    hashes: pa.Array, adjacency: pa.Array, operations: pa.Array
+    hashes: pa.DictionaryArray, adjacency: pa.DictionaryArray, operations: pa.DictionaryArray
 ) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """Vertices and edges of many stored cells; `check_cell` says what is refused."""
-    graphs, labels = adjacency.dictionary_encode(), operations.dictionary_encode()
-    sizes = np.array([*map(_check_graph, graphs.dictionary.to_pylist())], np.int8).reshape(-1, 2)
-    counts = np.array([*map(_check_labels, labels.dictionary.to_pylist())], np.int8)
-    vertices, edges = sizes[np.asarray(graphs.indices)].T
-    right = np.asarray(pc.match_substring_regex(hashes, f"^(?:{_HASH.pattern})$"))
-    bad = np.flatnonzero(~right | (counts[np.asarray(labels.indices)] != vertices))
-    for index in bad[:1].tolist():
+    sizes = np.array([*map(_check_graph, adjacency.dictionary.to_pylist())], np.int8).reshape(-1, 2)
+    counts = np.array([*map(_check_labels, operations.dictionary.to_pylist())], np.int8)
+    vertices, edges = sizes[adjacency.indices.to_numpy()].T
+    right = np.asarray(pc.match_substring_regex(hashes.dictionary, f"^(?:{_HASH.pattern})$"))
+    good = right[hashes.indices.to_numpy()]
+    good &= counts[operations.indices.to_numpy()] == vertices
+    for index in np.flatnonzero(~good)[:1].tolist():
         check_cell(*(column[index].as_py() for column in (hashes, adjacency, operations)))
     return vertices, edges
 
