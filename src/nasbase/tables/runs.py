@@ -213,9 +213,34 @@ class Runs:
 
 def _sorted(rows: pa.Table, order: list[tuple[str, str]]) -> pa.Table:
     """Sorted rows, in one piece; they are moved only if they have to be."""
-    places = pc.sort_indices(rows, sort_keys=order)
-    in_order = (np.diff(places.to_numpy()) == 1).all()  # copying lists costs more than looking
-    return (rows if in_order else rows.take(places)).combine_chunks()
+    places = pc.sort_indices(rows, sort_keys=order).to_numpy()
+    in_order = (np.diff(places) == 1).all()  # copying lists costs more than looking
+    return rows.combine_chunks() if in_order else reordered(rows, places)
+
+
+def reordered(rows: pa.Table, places: np.ndarray) -> pa.Table:
+    """The rows at some places, in one piece."""
+    columns = [_reordered(column.combine_chunks(), places) for column in rows.columns]
+    return pa.Table.from_arrays(columns, schema=rows.schema)
+
+
+def _reordered(column: pa.Array, places: np.ndarray) -> pa.Array:
+    """Lists of equal length are moved as rows of a matrix: several times faster than Arrow does."""
+    length = _common_length(column)
+    if not length:
+        return column.take(pa.array(places))
+    matrix = column.flatten().to_numpy().reshape(-1, length)
+    values = pa.array(matrix.take(places, axis=0).ravel())
+    starts = np.arange(len(places) + 1, dtype=np.int32) * np.int32(length)
+    return pa.ListArray.from_arrays(pa.array(starts), values, type=column.type)
+
+
+def _common_length(column: pa.Array) -> int:
+    """Length of all lists of a column of numbers; 0 if they differ or anything is NULL."""
+    if not pa.types.is_list(column.type) or column.null_count or column.flatten().null_count:
+        return 0
+    lengths = np.unique(column.value_lengths())
+    return int(lengths[0]) if len(lengths) == 1 else 0
 
 
 def ranges(keys: pa.Array, num_values: int, target: int) -> Iterator[slice]:
