@@ -8,7 +8,7 @@ ever holds a release in memory, in whatever order upstream wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from nasbase.benchmarks.room import Batch
 from nasbase.errors import RawDataError
+from nasbase.tables.order import first_alike, order_of
 from nasbase.tables.shards import shard_architectures, shard_trials, sort_key, subject
 
 BATCHES_PER_RUN = 32
@@ -54,8 +55,7 @@ def write_runs(benchmark: str, batches: Iterable[Batch], folder: Path) -> None:
 
 
 def _write_run(benchmark: str, trials: list[pa.Table], path: Path) -> None:
-    order = [(name, "ascending") for name in sort_key(benchmark)]
-    rows = _sorted(pa.concat_tables(trials), order)
+    rows = _sorted(pa.concat_tables(trials), sort_key(benchmark))
     counts = {_ROWS: str(rows.num_rows), _VALUES: str(_count_values(rows))}
     rows = rows.replace_schema_metadata(counts)
     write_arrow(rows, path, max(64, -(-rows.num_rows // BATCHES_PER_RUN)))
@@ -110,42 +110,23 @@ class DistinctArchitectures:
     def table(self) -> pa.Table:
         """The distinct rows, sorted by the architecture's id or key."""
         self._merge()
-        return self._distinct
+        return _sorted(self._distinct, [self._subject])
 
     def _merge(self) -> None:
         rows = pa.concat_tables([self._distinct, *self._waiting])
         self._waiting = []
-        rows = rows.take(pc.sort_indices(rows, sort_keys=[(self._subject, "ascending")]))
-        rows = rows.combine_chunks()
-        if rows.num_rows < 2:
-            self._distinct = rows
-            return
-        repeated = self._equal_to_previous(rows, [self._subject])
-        same = self._equal_to_previous(rows, rows.column_names)
-        conflict = pc.index(pc.and_(repeated, pc.invert(same)), True).as_py()
-        if conflict >= 0:
-            first, second = (rows.slice(conflict + i, 1).to_pylist()[0] for i in (0, 1))
+        rows = rows.group_by(self._schema.names, use_threads=False).aggregate([])
+        self._distinct = rows.cast(self._schema)
+        first = first_alike(rows[self._subject].combine_chunks())
+        for place in np.flatnonzero(first != np.arange(len(first)))[:1].tolist():
+            one, other = (rows.slice(i, 1).to_pylist()[0] for i in (int(first[place]), place))
             raise RawDataError(
                 "Two records describe the same architecture differently.",
-                where=f"{self._subject} {second[self._subject]!r}",
-                expected=first,
-                found=second,
+                where=f"{self._subject} {other[self._subject]!r}",
+                expected=one,
+                found=other,
                 todo="The raw file is damaged or altered: obtain the released file again.",
             )
-        keep = pa.concat_arrays([pa.array([True]), pc.invert(repeated)])
-        self._distinct = rows.filter(keep)
-
-    @staticmethod
-    def _equal_to_previous(rows: pa.Table, names: list[str]) -> pa.BooleanArray:
-        count = rows.num_rows - 1
-        equal = pa.repeat(pa.scalar(True), count)
-        for name in names:
-            column = rows[name].combine_chunks()
-            here, previous = column.slice(1), column.slice(0, count)
-            both_null = pc.and_(pc.is_null(here), pc.is_null(previous))
-            same = pc.or_(pc.fill_null(pc.equal(here, previous), False), both_null)
-            equal = pc.and_(equal, same)
-        return equal
 
 
 class _Run:
@@ -190,7 +171,7 @@ class Runs:
     def __init__(self, benchmark: str, folders: Iterable[Path]) -> None:
         self._subject = subject(benchmark).name
         self._schema = shard_trials(benchmark)
-        self._order = [(name, "ascending") for name in sort_key(benchmark)]
+        self._order = sort_key(benchmark)
         paths = sorted(p for folder in folders for p in folder.glob("trials-*.arrow"))
         self._runs = [_Run(path, self._subject) for path in paths]
         self.num_trials = sum(run.num_rows for run in self._runs)
@@ -211,9 +192,9 @@ class Runs:
         return _sorted(rows, self._order)
 
 
-def _sorted(rows: pa.Table, order: list[tuple[str, str]]) -> pa.Table:
+def _sorted(rows: pa.Table, names: Sequence[str]) -> pa.Table:
     """Sorted rows, in one piece; they are moved only if they have to be."""
-    places = pc.sort_indices(rows, sort_keys=order).to_numpy()
+    places = order_of(rows, names)
     in_order = (np.diff(places) == 1).all()  # copying lists costs more than looking
     return rows.combine_chunks() if in_order else reordered(rows, places)
 

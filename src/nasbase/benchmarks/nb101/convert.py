@@ -25,6 +25,7 @@ from nasbase.benchmarks.room import Batch, Plan, RawFile, RawRelease
 from nasbase.containers.tfrecord import FRAME_BYTES, REPLACE_FILE, Block, located, read_blocks
 from nasbase.errors import IncompleteReleaseError, RawDataError
 from nasbase.tables.catalogue import series
+from nasbase.tables.order import first_alike
 from nasbase.tables.shards import shard_architectures, shard_trials
 
 FORM = "a TFRecord file"
@@ -118,12 +119,10 @@ def _architectures(rows: Rows, block: Block) -> pa.Table:
     hashes, graphs, labels = (
         column.dictionary_encode() for column in (rows.hash, rows.adjacency, rows.operations)
     )
-    which, places = hashes.indices.to_numpy(), np.arange(len(block))
-    first = np.empty(len(hashes.dictionary), np.int64)
-    first[which[::-1]] = places[::-1]
-    kept = places == first[which]
+    first = first_alike(rows.hash)
+    kept = first == np.arange(len(block))
     for codes in (graphs.indices.to_numpy(), labels.indices.to_numpy()):
-        kept |= codes != codes[first[which]]
+        kept |= codes != codes[first]
     cells = [column.take(pa.array(np.flatnonzero(kept))) for column in (hashes, graphs, labels)]
     try:
         vertices, edges = check_cells(*cells)

@@ -11,6 +11,7 @@ import binascii
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from math import isqrt
 from typing import NamedTuple
 
@@ -95,10 +96,17 @@ def _parse_usual(block: Block) -> tuple[NDArray[np.int64], Rows]:
     texts = [block.texts(marks[places, i] + 1, marks[places, i + 1]) for i in (0, 2, 4)]
     try:
         hashes, adjacency, operations = (column.cast(pa.string()) for column in texts)
-    except pa.ArrowInvalid:  # one is not UTF-8: all are looked at
+        plain = not any(map(_any_escape, (adjacency, operations)))
+    except pa.ArrowInvalid:  # not UTF-8
+        plain = False
+    if not plain:  # one of them is: each is looked at
         nothing = pa.array([], pa.string())
         return _NONE, Rows(nothing, _NONE, nothing, nothing, [])
     return places, Rows(hashes, epochs[places], adjacency, operations, metrics)
+
+
+def _any_escape(texts: pa.StringArray) -> bool:
+    return pc.any(pc.match_substring(texts, "\\")).as_py() is True
 
 
 def _parse_each(block: Block, places: NDArray[np.int64]) -> Rows:
@@ -121,11 +129,11 @@ def _parse_each(block: Block, places: NDArray[np.int64]) -> Rows:
 def _quotes(block: Block) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Places of the eight quotes of each record, and whether it is written as upstream writes.
 
-    That is ``["<32>", <epochs>, "<adjacency>", "<operations>", "<base64>"]``, byte by byte, and
-    no escaped character before the base64. Elsewhere the places mean nothing.
+    That is ``["<32>", <epochs>, "<adjacency>", "<operations>", "<base64>"]``, byte by byte.
+    Elsewhere the places mean nothing.
     """
-    raw, starts, ends = block.raw, block.starts, block.starts + block.lengths
-    quotes = np.append(np.flatnonzero(raw == ord('"')), np.zeros(_QUOTES, np.int64))
+    starts, ends = block.starts, block.starts + block.lengths
+    quotes = np.append(np.flatnonzero(block.raw == ord('"')), np.zeros(_QUOTES, np.int64))
     first, behind = (np.searchsorted(quotes[:-_QUOTES], edges) for edges in (starts, ends))
     marks = quotes[first[:, None] + np.arange(_QUOTES)]
     usual = behind - first == _QUOTES
@@ -142,8 +150,6 @@ def _quotes(block: Block) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     usual &= (marks[:, 0] == starts + 1) & (marks[:, 7] == ends - 2)
     usual &= (marks[:, 4] == marks[:, 3] + 3) & (marks[:, 6] == marks[:, 5] + 3)
     usual &= marks[:, 1] - marks[:, 0] == _HASH_BYTES + 1
-    escapes = np.append(np.flatnonzero(raw == ord("\\")), len(raw))
-    usual &= escapes[np.searchsorted(escapes, starts)] > marks[:, 6]
     marks[~usual] = 0
     return marks, usual
 
@@ -274,8 +280,9 @@ def check_cells(
     hashes: pa.DictionaryArray, adjacency: pa.DictionaryArray, operations: pa.DictionaryArray
 ) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """Vertices and edges of many stored cells; `check_cell` says what is refused."""
-    sizes = np.array([*map(_check_graph, adjacency.dictionary.to_pylist())], np.int8).reshape(-1, 2)
-    counts = np.array([*map(_check_labels, operations.dictionary.to_pylist())], np.int8)
+    graphs = chain.from_iterable(map(_check_graph, adjacency.dictionary.to_pylist()))
+    labels = map(_check_labels, operations.dictionary.to_pylist())
+    sizes, counts = np.fromiter(graphs, np.int8).reshape(-1, 2), np.fromiter(labels, np.int8)
     vertices, edges = sizes[adjacency.indices.to_numpy()].T
     right = np.asarray(pc.match_substring_regex(hashes.dictionary, f"^(?:{_HASH.pattern})$"))
     good = right[hashes.indices.to_numpy()]

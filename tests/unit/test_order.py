@@ -1,0 +1,57 @@
+"""Rows are put into the same order as Arrow puts them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nasbase.tables.order import order_of
+
+INTEGERS = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3)
+TEXTS = st.text(alphabet="ab\0ä", max_size=10) | st.text(alphabet="01", min_size=12, max_size=12)
+FLOATS = st.floats(allow_nan=False) | st.sampled_from([0.1, -0.0, 0.0])
+
+
+def rows_of(rows) -> pa.Table:
+    columns = [[row[i] for row in rows] for i in range(4)]
+    types = (pa.string(), pa.int64(), pa.float64(), pa.int16())
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
+    return pa.table(arrays, names=list("abcd"))
+
+
+@given(
+    st.lists(st.tuples(TEXTS, INTEGERS, FLOATS, st.integers(-5, 5)), max_size=40),
+    st.permutations("abcd"),
+    st.integers(0, 4),
+)
+def test_the_order_is_arrows(rows, names, count):
+    table = rows_of(rows)
+    numbered = table.append_column("place", pa.array(np.arange(len(rows))))
+    chosen = names[:count]
+    expected = pc.sort_indices(numbered, sort_keys=[(n, "ascending") for n in (*chosen, "place")])
+    assert order_of(table, chosen).tolist() == expected.to_pylist()
+
+
+def test_texts_that_begin_alike():
+    texts = ["cifar10-valid", "cifar10", "cifar100", "cifar10-validated", "", "cifar10-valid"]
+    table = pa.table({"text": texts})
+    assert [texts[i] for i in order_of(table, ["text"])] == sorted(texts)
+    part = table.slice(1, 3)
+    assert [texts[1 + i] for i in order_of(part, ["text"])] == sorted(texts[1:4])
+
+
+def test_many_hashes():
+    rng = np.random.default_rng(1)
+    hashes = [rng.bytes(16).hex() for _ in range(3000)] * 2
+    order = order_of(pa.table({"hash": hashes}), ["hash"])
+    assert [hashes[i] for i in order] == sorted(hashes)
+    assert (order[::2] < order[1::2]).all()  # equal ones stay as they stand
+
+
+def test_null_has_no_place():
+    with pytest.raises(ValueError, match="NULL"):
+        order_of(pa.table({"a": pa.array([1, None])}), ["a"])
