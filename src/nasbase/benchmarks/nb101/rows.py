@@ -241,6 +241,8 @@ def _decode(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint8]]]:
     """Messages of base64 texts of one length: those that are padded alike together.
 
+    ``digits`` is used up.
+
     Raises
     ------
     ValueError
@@ -253,9 +255,8 @@ def _decode(
     padding = last == ord("=")
     if padding[:, :2].any() or (padding[:, 2] & ~padding[:, 3]).any():
         raise ValueError("padding stands elsewhere")
-    filled = digits.copy()
-    filled[:, -4:][padding] = ord("A")
-    whole = np.frombuffer(b64decode(filled.tobytes(), validate=True), np.uint8)
+    last[padding] = ord("A")
+    whole = np.frombuffer(b64decode(digits.tobytes(), validate=True), np.uint8)
     whole = whole.reshape(len(digits), -1)
     padded = padding.sum(axis=1)
     for short in np.unique(padded).tolist():
