@@ -125,19 +125,23 @@ def inversions(ranks: np.ndarray) -> int:
 
     Two numbers first differ in some bit, all higher bits being equal: so, bit by bit from the
     highest, a zero is in the wrong order with every one before it among the numbers of equal higher
-    bits. Moving the zeros before the ones keeps such numbers side by side, and their order.
+    bits. Moving the zeros before the ones keeps such numbers side by side, and their order. How
+    many ones are before the zeros follows from the places of the zeros: in a group of numbers that
+    starts at s, the zeros would stand at s, s + 1, ... if no ones were before them.
     """
     ranks = np.asarray(ranks, dtype=np.int32)  # half the memory traffic of int64
+    bits = int(ranks.max(initial=0)).bit_length()
+    sizes = [np.bincount(ranks, minlength=1 << bits)]  # of the groups, by the number of lower bits
+    for _ in range(bits):
+        sizes.append(sizes[-1].reshape(-1, 2).sum(axis=1))
+    groups = np.zeros(1, dtype=np.int64)  # the higher bits of each group, in the order of groups
     found = 0
-    for bit in reversed(range(int(ranks.max(initial=0)).bit_length())):
-        ones = (ranks & (1 << bit)) != 0
+    for bit in reversed(range(bits)):
+        ones = (ranks & (1 << bit)).astype(bool)
         zeros = np.flatnonzero(~ones)
-        before = np.cumsum(ones, dtype=np.int32)
-        higher = ranks >> (bit + 1)
-        starts = np.flatnonzero(higher[1:] != higher[:-1]) + 1
-        # Ones of all groups before a zero, less those of other groups: those before its start.
-        found += int(before[zeros].sum(dtype=np.int64))
-        left = np.diff(np.searchsorted(zeros, starts), append=len(zeros))  # zeros of each group
-        found -= int((before[starts - 1].astype(np.int64) * left).sum())
-        ranks = np.concatenate([ranks[zeros], ranks[ones]])
+        size, left = sizes[bit + 1][groups], sizes[bit][2 * groups]
+        starts = np.cumsum(size) - size
+        found += int(zeros.sum() - (left * starts + left * (left - 1) // 2).sum())
+        ranks = ranks[np.concatenate([zeros, np.flatnonzero(ones)])]
+        groups = np.concatenate([2 * groups, 2 * groups + 1])
     return found
