@@ -19,7 +19,7 @@ from nasbase.checks import summaries as checks
 from nasbase.checks.check import Artifacts
 from nasbase.tables.catalogue import tables
 from nasbase.tables.statistics import correlations, inversions
-from nasbase.tables.summaries import write_summaries
+from nasbase.tables.summaries import highest, write_summaries
 
 HALVES = ("cifar100", "ImageNet16-120")
 ROLES = {  # written down once more
@@ -330,6 +330,14 @@ def test_correlations(pairs):
 def test_inversions(ranks):
     pairs = itertools.combinations(ranks, 2)
     assert inversions(np.array(ranks, dtype=np.int64)) == sum(a > b for a, b in pairs)
+
+
+@given(
+    st.lists(st.sampled_from([math.nan, -math.inf, 0.0, 1.0, 2.0]), max_size=12), st.integers(1, 14)
+)
+def test_the_highest_are_the_first_of_all(values, places):
+    values = np.array(values)
+    assert highest(values, places).tolist() == highest(values).tolist()[:places]
 
 
 def test_summaries_do_not_depend_on_row_groups(monkeypatch, build):

@@ -120,10 +120,10 @@ class Accuracies:
                     for split, column in zip(self.splits, columns, strict=True):
                         self._put(Point(dataset, split, epochs, run), ids, rows[column])
 
-    def _put(self, point: Point, ids: np.ndarray, values: pa.ChunkedArray) -> None:
+    def _put(self, point: Point, ids: np.ndarray, values: pa.Array) -> None:
         if values.null_count < len(values):  # most splits exist on some data sets alone
             array = self._array(self._values, point, np.nan, np.float64)
-            array[ids] = values.to_numpy()  # NULL becomes NaN
+            array[ids] = values.to_numpy(zero_copy_only=False)  # NULL becomes NaN
 
     def _array(self, arrays: dict, key: tuple, empty: float, kind: type) -> np.ndarray:
         if key not in arrays:
@@ -131,11 +131,14 @@ class Accuracies:
         return arrays[key]
 
 
-def _parts(batch: pa.RecordBatch, key: list[str]) -> Iterator[tuple[tuple, pa.Table]]:
-    """The rows of a batch by the values of some columns."""
-    table = pa.Table.from_batches([batch])
-    for values in table.select(key).group_by(key).aggregate([]).to_pylist():
-        chosen = pc.equal(table[key[0]], values[key[0]])
-        for name in key[1:]:
-            chosen = pc.and_(chosen, pc.equal(table[name], values[name]))
-        yield tuple(values[name] for name in key), table.filter(chosen)
+def _parts(batch: pa.RecordBatch, key: list[str]) -> Iterator[tuple[tuple, pa.RecordBatch]]:
+    """The rows of a batch by the values of some columns, without these columns."""
+    codes = np.zeros(batch.num_rows, dtype=np.int64)  # one number for the values of all of them
+    for name in key:
+        column = batch[name].dictionary_encode()
+        codes = codes * len(column.dictionary) + column.indices.to_numpy()
+    rest = batch.drop_columns(key)
+    for code in np.flatnonzero(np.bincount(codes)):
+        rows = np.flatnonzero(codes == code)
+        values = tuple(batch[name][int(rows[0])].as_py() for name in key)
+        yield values, rest.take(pa.array(rows))

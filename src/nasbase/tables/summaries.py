@@ -7,6 +7,7 @@ validation chooses. `rank_correlation`: how far one measurement orders the netwo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def _places(
     """Rule and network of each place, by both rules."""
     mean = accuracies.mean(dataset, split, num_epochs)
     count = accuracies.count(dataset, num_epochs)
-    for rank, i in enumerate(highest(mean)[:PLACES], start=1):
+    for rank, i in enumerate(highest(mean, PLACES), start=1):
         found = {"rank": rank, accuracies.subject: int(i), "value": float(mean[i])}
         yield "mean", found | {"n": int(count[i])}
     points = accuracies.runs(dataset, split, num_epochs)
@@ -125,7 +126,7 @@ def _places(
     runs = np.array([accuracies.at(point) for point in points])
     number = np.argmax(np.where(np.isnan(runs), -np.inf, runs), axis=0)  # the first of equal ones
     single = np.take_along_axis(runs, number[None], axis=0)[0]
-    for rank, i in enumerate(highest(single)[:PLACES], start=1):
+    for rank, i in enumerate(highest(single, PLACES), start=1):
         run = points[number[i]].run
         assert run is not None  # noqa: S101
         found = {"rank": rank, accuracies.subject: int(i), "value": float(single[i])}
@@ -133,10 +134,16 @@ def _places(
         yield "single", found | {"n": 1, "run": run, "seed": seed}
 
 
-def highest(values: np.ndarray) -> np.ndarray:
-    """Positions of the numbers, the highest first, equal ones in order; NaN is left out."""
+def highest(values: np.ndarray, places: int | None = None) -> np.ndarray:
+    """Positions of the numbers, the highest first, equal ones in order; NaN is left out.
+
+    All of them, or those of the first ``places`` alone.
+    """
     known = np.flatnonzero(~np.isnan(values))
-    return known[np.argsort(-values[known], kind="stable")]
+    if places is not None and places < len(known):
+        least = np.partition(values[known], -places)[-places]
+        known = known[values[known] >= least]
+    return known[np.argsort(-values[known], kind="stable")][:places]
 
 
 def _known(number: float) -> float | None:
@@ -157,14 +164,20 @@ def correlation_rows(
     """
     number = 0
     families = list(_families(accuracies, configurations))
+
+    @cache
+    def all_levels(point: Point, family: int) -> np.ndarray:
+        """Levels within a family, NaN having the highest; most points are compared many times."""
+        return levels(accuracies.at(point)[families[family][1]]).astype(np.int32)
+
     for kind, x, y in comparisons(accuracies):
-        first, second = accuracies.at(x), accuracies.at(y)
-        both = ~np.isnan(first) & ~np.isnan(second)
-        for proposer, ids in families:
-            chosen = ids[both[ids]]
-            if len(chosen) < 2:
+        for family, (proposer, ids) in enumerate(families):
+            first, second = accuracies.at(x)[ids], accuracies.at(y)[ids]
+            both = ~np.isnan(first) & ~np.isnan(second)
+            if np.count_nonzero(both) < 2:
                 continue
-            for top_pct, row in _shares(first[chosen], second[chosen]):
+            levels_x, levels_y = (levels_among(all_levels(p, family)[both]) for p in (x, y))
+            for top_pct, row in _shares(first[both], second[both], levels_x, levels_y):
                 yield {
                     "comparison_id": number,
                     "kind": kind,
@@ -218,9 +231,10 @@ def _families(
         yield proposer, own["config_id"].to_numpy()
 
 
-def _shares(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Correlations over the highest of y; x and y, which have no NaN, are sorted once."""
-    levels_x, levels_y = levels(x), levels(y)
+def _shares(
+    x: np.ndarray, y: np.ndarray, levels_x: np.ndarray, levels_y: np.ndarray
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Correlations over the highest of y; x and y have no NaN."""
     # The highest first, equal ones in order. One integer says both: sorting it is several times
     # faster than a stable sort.
     size = len(y)
