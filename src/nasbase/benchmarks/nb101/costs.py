@@ -60,18 +60,23 @@ def _network(matrices: NDArray[np.bool_], kernels: Ints) -> Ints:
     cin = cout = STEM_CHANNELS
     for stack in range(STACKS):
         cout = STEM_CHANNELS << stack
-        total += _module(matrices, kernels, cin, cout)
-        total += (MODULES_PER_STACK - 1) * _module(matrices, kernels, cout, cout)
+        channels = _vertex_channels(matrices, cout)
+        total += _operations(kernels, channels) * MODULES_PER_STACK
+        total += _projections(matrices, channels, cin)
+        total += _projections(matrices, channels, cout) * (MODULES_PER_STACK - 1)
         cin = cout
     return total + cout * CLASSES + CLASSES
 
 
-def _module(matrices: NDArray[np.bool_], kernels: Ints, cin: int, cout: int) -> Ints:
-    """Parameters of one module: projections of its input, and the vertices' operations."""
-    channels = _vertex_channels(matrices, cout)
-    operations = np.where(kernels > 0, _convolution(kernels, channels, channels), 0)
-    projections = np.where(matrices[:, 0, :], _convolution(1, cin, channels), 0)
-    return operations[:, 1:-1].sum(axis=1) + projections[:, 1:].sum(axis=1)
+def _operations(kernels: Ints, channels: Ints) -> Ints:
+    """Parameters of the vertices' operations in one module."""
+    parameters = np.where(kernels > 0, _convolution(kernels, channels, channels), 0)
+    return parameters[:, 1:-1].sum(axis=1)
+
+
+def _projections(matrices: NDArray[np.bool_], channels: Ints, cin: int) -> Ints:
+    """Parameters of the projections of one module's input to the vertices that it feeds."""
+    return np.where(matrices[:, 0, 1:], _convolution(1, cin, channels[:, 1:]), 0).sum(axis=1)
 
 
 def _vertex_channels(matrices: NDArray[np.bool_], cout: int) -> Ints:
