@@ -41,8 +41,8 @@ class Room:
             }
         )
 
-    def annotate(self, architectures, trials):
-        assert set(trials["arch_id"].to_pylist()) == set(architectures["arch_id"].to_pylist())
+    def annotate(self, costs, trials):
+        assert set(trials["arch_id"].to_pylist()) == set(costs["arch_id"].to_pylist())
         return []
 
     def facts(self, release):

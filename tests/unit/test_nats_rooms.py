@@ -177,7 +177,7 @@ def test_real_members_keep_their_names_and_positions(realdata, tmp_path, name):
             assert row["ori_test_acc_pct"][-1] == result["eval_acc1es"][f"ori-test@{last}"]
     room = room_of(name)
     numbered = trials.append_column("trial_id", pa.array(range(trials.num_rows), pa.int32()))
-    assert list(room.annotate(architectures, numbered)) == []
+    assert list(room.annotate(room.costs(architectures), numbered)) == []
 
 
 # ---------------------------------------------------------------------------------------------

@@ -188,10 +188,10 @@ def test_costs(build):
 
 
 def test_notes_on_trainings(build):
-    architectures = pq.read_table(build / "architectures.parquet")
+    costs = pq.read_table(build / "costs.parquet")
     trials = pq.read_table(build / "trials.parquet")
     chance = pc.sum(pc.less_equal(trials["test_acc_pct"], 11)).as_py()
-    notes = list(ROOM.annotate(architectures, trials))
+    notes = list(ROOM.annotate(costs, trials))
     assert chance >= 12
     assert Counter(note["code"] for note in notes) == {"no-better-than-chance": chance}
     assert {(note["kind"], note["column"], note["value"]) for note in notes} == {
@@ -199,7 +199,7 @@ def test_notes_on_trainings(build):
     }
     assert all("issue 21" in note["reference"] for note in notes)
     changed = set_value("params", 17, 99)(set_value("test_acc_pct", 17, 90.0)(trials))
-    (note,) = ROOM.annotate(architectures, changed.slice(17, 1))
+    (note,) = ROOM.annotate(costs, changed.slice(17, 1))
     right = trials["params"][17].as_py()
     assert note == {
         "table": "trials",

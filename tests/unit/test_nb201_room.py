@@ -356,7 +356,7 @@ def test_costs_notes_facts_and_checks(written):
     costs = ROOM.costs(architectures)
     assert costs.num_rows == 4 * FEW
     trials = trials.append_column("trial_id", pa.array(range(trials.num_rows), pa.int32()))
-    notes = list(ROOM.annotate(architectures, trials))
+    notes = list(ROOM.annotate(costs, trials))
     assert {note["code"] for note in notes} == {"params-differ", "flops-differ"}
     first, later = (ROOM.facts(release).notes for release in ("1.0", "1.1"))
     assert first != later

@@ -309,7 +309,7 @@ class Copy:
         means = mean_rows(self.benchmark, trials)
         self.write("means", means)
         notes = [row for row in self.rows("notes") if row["key"] is None]
-        notes += map(dict, room.annotate(self.table("architectures"), trials))
+        notes += map(dict, room.annotate(room.costs(self.table("architectures")), trials))
         noted = ["trials", "means", *(["curves"] if self.benchmark == "nb101" else [])]
         for name in noted:
             notes += map(dict, nan_notes(tables(self.benchmark)[name], self.table(name)))

@@ -267,12 +267,12 @@ class Room(abc.ABC):
         """Rows of ``costs`` for a batch of rows of ``architectures``, in key order."""
 
     @abc.abstractmethod
-    def annotate(self, architectures: pa.Table, trials: pa.Table) -> Iterable[Mapping[str, Any]]:
+    def annotate(self, costs: pa.Table, trials: pa.Table) -> Iterable[Mapping[str, Any]]:
         """Notes on single rows of a batch of ``trials``, as rows of ``notes`` without ``note_id``.
 
-        ``architectures`` holds at least the architectures of ``trials``. ``key`` is JSON as
-        ``json.dumps({"trial_id": 12})`` writes it. Notes of kind ``nan`` are generic and not
-        made here.
+        ``costs`` holds at least the rows of `costs` for the architectures of ``trials``, in key
+        order. ``key`` is JSON as ``json.dumps({"trial_id": 12})`` writes it. Notes of kind ``nan``
+        are generic and not made here.
         """
 
     @abc.abstractmethod

@@ -165,7 +165,7 @@ def _notes(artifacts: Artifacts, outcome: Outcome) -> None:
     demanded: dict[tuple, tuple] = {}
     for batch in artifacts.batches("trials"):
         here = pc.is_in(architectures["arch_id"], value_set=pc.unique(batch["arch_id"]))
-        demanded.update(map(_note, room.annotate(architectures.filter(here), batch)))
+        demanded.update(map(_note, room.annotate(room.costs(architectures.filter(here)), batch)))
     stored = artifacts.table("notes")
     # Notes on whole columns are facts of the release; those on a NaN have a check of their own.
     own = pc.and_(pc.is_valid(stored["key"]), pc.not_equal(stored["kind"], "nan"))

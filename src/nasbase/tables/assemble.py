@@ -108,9 +108,10 @@ class _Assembly:
                 writer = TableWriter(self.out / f"{name}.parquet", table, self._metadata())
                 self.writers[name] = self.stack.enter_context(writer)
             architectures = self._architectures()
+            costs = self._costs(architectures)
             self._check_complete(architectures.num_rows, expected)
             self._facts(source_rows)
-            self._trials(architectures, expected)
+            self._trials(architectures, costs, expected)
             self._write_rows("notes", [{"note_id": i, **n} for i, n in enumerate(self.notes)])
         contents = {name: writer.content for name, writer in self.writers.items()}
         found = {name: content for name, content in contents.items() if content is not None}
@@ -128,7 +129,7 @@ class _Assembly:
     # ------------------------------------------------------------------ architectures
 
     def _architectures(self) -> pa.Table:
-        """Write ``architectures`` and ``costs``; give the rows with their ids and shard keys."""
+        """Write ``architectures``; give the rows with their ids and shard keys."""
         distinct = DistinctArchitectures(self.room.name)
         for folder in self.folders:
             with open_arrow(folder / ARCHITECTURES) as file:
@@ -138,9 +139,16 @@ class _Assembly:
             ids = pa.array(np.arange(rows.num_rows, dtype=np.int32))
             rows = rows.append_column("arch_id", ids)
         self.writers["architectures"].write(rows)
-        for start in range(0, rows.num_rows, 100_000):
-            self.writers["costs"].write(self.room.costs(rows.slice(start, 100_000)))
         return rows
+
+    def _costs(self, architectures: pa.Table) -> pa.Table:
+        """Write ``costs``; give the rows."""
+        schema = arrow_schema(self.tables["costs"])
+        pieces = [schema.empty_table()]
+        for start in range(0, architectures.num_rows, 100_000):
+            pieces.append(self.room.costs(architectures.slice(start, 100_000)).cast(schema))
+            self.writers["costs"].write(pieces[-1])
+        return pa.concat_tables(pieces)
 
     def _check_complete(self, found: int, expected: Mapping[str, int]) -> None:
         space = None if self.raw.partial else self.room.space_size
@@ -150,17 +158,23 @@ class _Assembly:
 
     # ------------------------------------------------------------------ trials and curves
 
-    def _trials(self, architectures: pa.Table, expected: Mapping[str, int]) -> None:
+    def _trials(
+        self, architectures: pa.Table, costs: pa.Table, expected: Mapping[str, int]
+    ) -> None:
         runs = Runs(self.room.name, self.folders)
         wanted = expected.get("trials", runs.num_trials)
         if runs.num_trials != wanted:
             raise _incomplete(self.raw, "trials", wanted, runs.num_trials)
         keys = architectures[subject(self.room.name).name].combine_chunks()
+        cost_ids = costs["arch_id"].to_numpy()
         for part in ranges(keys, runs.num_values, RANGE_VALUES):
             here = keys[part]
             shard_rows = runs.read(here[0].as_py(), here[-1].as_py())
             if shard_rows.num_rows:
-                self._range(architectures[part], here, shard_rows)
+                ids = architectures["arch_id"][part]
+                ends = ids[0].as_py(), ids[-1].as_py() + 1
+                low, high = np.searchsorted(cost_ids, ends).tolist()
+                self._range(ids, here, costs.slice(low, high - low), shard_rows)
         if self.trials != runs.num_trials:
             raise RawDataError(
                 "Some trials belong to an architecture that the release does not describe.",
@@ -170,9 +184,9 @@ class _Assembly:
                 todo="The raw file is damaged or altered: obtain the released file again.",
             )
 
-    def _range(self, architectures: pa.Table, keys: pa.Array, rows: pa.Table) -> None:
+    def _range(self, ids: pa.ChunkedArray, keys: pa.Array, costs: pa.Table, rows: pa.Table) -> None:
         """Write what follows from the trials of one range of architectures."""
-        rows = self._with_ids(architectures["arch_id"], keys, rows)
+        rows = self._with_ids(ids, keys, rows)
         self.trials += rows.num_rows
         trials = finals(self.room.name, rows)
         means = mean_rows(self.room.name, trials)
@@ -181,7 +195,7 @@ class _Assembly:
         self.writers["means"].write(means)
         if "iterations" in self.tables:
             self.writers["iterations"].write(iteration_rows(rows))
-        self.notes += self.room.annotate(architectures, trials)
+        self.notes += self.room.annotate(costs, trials)
         self.notes += nan_notes(self.tables["trials"], trials)
         self.notes += nan_notes(self.tables["means"], means)
         if self.room.name == "nb101":  # the one benchmark whose curves SQLite keeps as columns

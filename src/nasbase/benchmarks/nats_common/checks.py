@@ -171,7 +171,7 @@ def _sizes(room: TableRoom, artifacts: Artifacts, outcome: Outcome) -> None:
         here = architectures.filter(
             pc.is_in(architectures["arch_id"], value_set=pc.unique(batch["arch_id"]))
         )
-        for column, at, exact in wrong_sizes(here, batch, room.architecture_costs):
+        for column, at, exact in wrong_sizes(room.costs(here), batch):
             for row, right in zip(at, exact.tolist(), strict=True):
                 if noted.get((f'{{"trial_id": {ids[row]}}}', column)) != right / 1e6:
                     failures.append(f"trial_id {ids[row]}: {column} is not {right / 1e6}")

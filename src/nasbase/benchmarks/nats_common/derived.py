@@ -47,33 +47,30 @@ def exact_sizes(
     return np.array(rows, dtype=np.int64).reshape(len(strings), len(datasets), 2)
 
 
-def wrong_sizes(
-    architectures: pa.Table, trials: pa.Table, costs: Costs
-) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def wrong_sizes(costs: pa.Table, trials: pa.Table) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """For each recorded size: rows of ``trials`` where it is wrong, and the right counts there.
 
     A size is wrong where it is more than half a parameter, or half an operation, off; NULL is not.
+    ``costs`` holds at least the rows that `cost_rows` gives for the architectures of ``trials``.
     """
-    ids = architectures["arch_id"].to_numpy()
+    datasets = sorted(DATASETS)
+    ids = costs["arch_id"].to_numpy()[:: len(datasets)]
     order = np.argsort(ids)
     row = order[np.searchsorted(ids, trials["arch_id"].to_numpy(), sorter=order)]
-    dataset = np.array([DATASETS.index(name) for name in trials["dataset"].to_pylist()], dtype=int)
-    exact = exact_sizes(architectures, costs)[row, dataset]
-    for position, column in enumerate(SIZES):
+    dataset = np.array([datasets.index(name) for name in trials["dataset"].to_pylist()], dtype=int)
+    for column, cost in zip(SIZES, ("params", "macs"), strict=True):
+        exact = costs[cost].to_numpy()[row * len(datasets) + dataset]
         recorded = trials[column].to_numpy()  # NULL becomes NaN
-        wrong = np.abs(recorded * 1e6 - exact[:, position]) > 0.5
-        at = np.flatnonzero(wrong)
-        yield column, at, exact[at, position]
+        at = np.flatnonzero(np.abs(recorded * 1e6 - exact) > 0.5)
+        yield column, at, exact[at]
 
 
-def size_errata(
-    architectures: pa.Table, trials: pa.Table, costs: Costs
-) -> Iterator[Mapping[str, Any]]:
+def size_errata(costs: pa.Table, trials: pa.Table) -> Iterator[Mapping[str, Any]]:
     """Notes on trials whose recorded size is not that of their architecture."""
     if not trials.num_rows:
         return
     ids = trials["trial_id"].to_numpy()
-    for column, at, exact in wrong_sizes(architectures, trials, costs):
+    for column, at, exact in wrong_sizes(costs, trials):
         recorded = trials[column].to_numpy()
         kind = column.removesuffix("_m")
         for row, right in zip(at, exact.tolist(), strict=True):

@@ -86,11 +86,11 @@ class TableRoom(Room):
 
         return derived.cost_rows(self.name, architectures, self.architecture_costs)
 
-    def annotate(self, architectures: pa.Table, trials: pa.Table) -> Iterable[Mapping[str, Any]]:
+    def annotate(self, costs: pa.Table, trials: pa.Table) -> Iterable[Mapping[str, Any]]:
         """Notes on trials whose recorded sizes are not those of their architecture."""
         from nasbase.benchmarks.nats_common import derived
 
-        return derived.size_errata(architectures, trials, self.architecture_costs)
+        return derived.size_errata(costs, trials)
 
     def facts(self, release: str) -> Facts:
         """How the networks were trained, images per split, and what columns do not say."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from nasbase.benchmarks.nb101.convert import DATASET
 from nasbase.benchmarks.nb101.costs import trainable_parameters
@@ -21,21 +20,25 @@ CHANCE_PCT = 11.0
 
 def costs(architectures: pa.Table) -> pa.Table:
     """Rows of ``costs``: parameters by formula, no formula for multiply-accumulates."""
-    ids, params = _params_by_id(architectures)
-    count = len(ids)
+    count = architectures.num_rows
+    ids = architectures["arch_id"].to_numpy()
+    params = trainable_parameters(
+        architectures["adjacency"].to_pylist(), architectures["operations"].to_pylist()
+    )
+    order = np.argsort(ids, kind="stable")
     columns = [
-        pa.array(ids),
+        pa.array(ids[order]),
         pa.repeat(pa.scalar(DATASET), count),
-        pa.array(params),
+        pa.array(params[order]),
         pa.nulls(count, pa.int64()),
     ]
     return pa.Table.from_arrays(columns, schema=arrow_schema(tables("nb101")["costs"]))
 
 
-def annotate(architectures: pa.Table, trials: pa.Table) -> Iterator[dict[str, Any]]:
+def annotate(costs: pa.Table, trials: pa.Table) -> Iterator[dict[str, Any]]:
     """Notes on trainings with wrong recorded parameters, or that learnt nothing."""
-    ids, params = _params_by_id(architectures)
-    own = params[np.searchsorted(ids, trials["arch_id"].to_numpy())]
+    place = np.searchsorted(costs["arch_id"].to_numpy(), trials["arch_id"].to_numpy())
+    own = costs["params"].to_numpy()[place]
     recorded = trials["params"].to_numpy()
     accuracy = trials["test_acc_pct"].to_numpy()
     differs, chance = recorded != own, accuracy <= CHANCE_PCT
@@ -60,13 +63,3 @@ def annotate(architectures: pa.Table, trials: pa.Table) -> Iterator[dict[str, An
                 "value": None,
                 "reference": "google-research/nasbench issue 21",
             }
-
-
-def _params_by_id(architectures: pa.Table) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Ids in ascending order, and the parameters of each."""
-    ids = architectures["arch_id"].to_numpy()
-    params = trainable_parameters(
-        architectures["adjacency"].to_pylist(), architectures["operations"].to_pylist()
-    )
-    order = np.argsort(ids, kind="stable")
-    return ids[order], params[order]

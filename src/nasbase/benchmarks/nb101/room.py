@@ -51,11 +51,11 @@ class NB101(Room):
 
         return computed.costs(architectures)
 
-    def annotate(self, architectures: pa.Table, trials: pa.Table) -> Iterable[Mapping[str, Any]]:
+    def annotate(self, costs: pa.Table, trials: pa.Table) -> Iterable[Mapping[str, Any]]:
         """Wrong recorded parameters; trainings that learnt nothing."""
         from nasbase.benchmarks.nb101 import computed
 
-        return computed.annotate(architectures, trials)
+        return computed.annotate(costs, trials)
 
     def facts(self, release: str) -> Facts:
         """What the paper and upstream's code say."""

@@ -58,11 +58,11 @@ class NdsRoom(Room):
 
         return cost_table(architectures)
 
-    def annotate(self, architectures: pa.Table, trials: pa.Table) -> Iterable[Mapping[str, Any]]:
+    def annotate(self, costs: pa.Table, trials: pa.Table) -> Iterable[Mapping[str, Any]]:
         """Recorded costs that differ from the formula, and runs that diverged."""
         from nasbase.benchmarks.nds.notes import annotate
 
-        return annotate(architectures, trials)
+        return annotate(costs, trials)
 
     def facts(self, release: str) -> Facts:  # noqa: ARG002  (there is one release)
         """How NDS trained, its splits, and what holds for whole columns."""

@@ -10,16 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nasbase.benchmarks.nds.costs import cifar_costs
 from nasbase.benchmarks.room import Facts, column_note
 
 PAPER = "arXiv:1905.13214"
 CONVERTER = "NNI, nds/db_gen.py"
 
+_COSTS = {"params": "params", "flops": "macs"}
+"""Recorded costs, and the columns of ``costs`` that they should equal."""
 
-def annotate(architectures: pa.Table, trials: pa.Table) -> Iterator[Mapping[str, Any]]:
+
+def annotate(costs: pa.Table, trials: pa.Table) -> Iterator[Mapping[str, Any]]:
     """Notes on single trials: costs that contradict the formula, and diverged runs."""
-    yield from _cost_notes(architectures, trials)
+    yield from _cost_notes(costs, trials)
     diverged = np.asarray(pc.fill_null(pc.is_nan(trials["train_loss"]), False))
     for trial_id in trials["trial_id"].to_numpy()[diverged].tolist():
         yield {
@@ -34,19 +36,22 @@ def annotate(architectures: pa.Table, trials: pa.Table) -> Iterator[Mapping[str,
         }
 
 
-def _cost_notes(architectures: pa.Table, trials: pa.Table) -> Iterator[Mapping[str, Any]]:
+def _cost_notes(costs: pa.Table, trials: pa.Table) -> Iterator[Mapping[str, Any]]:
     cifar = trials.filter(pc.equal(trials["dataset"], "cifar10"))
-    used = pc.is_in(architectures["arch_id"], value_set=pc.unique(cifar["arch_id"]))
-    networks = architectures.filter(used)
-    costs = dict(zip(networks["arch_id"].to_pylist(), cifar_costs(networks), strict=True))
-    columns = (cifar[name].to_pylist() for name in ("trial_id", "arch_id", "params", "flops"))
-    for trial_id, arch_id, params, flops in zip(*columns, strict=True):
-        cost = costs[arch_id]
-        if cost is None:
-            continue
-        recorded = {"params": params, "flops": flops}
-        for (column, found), computed in zip(recorded.items(), cost, strict=True):
-            if found is not None and found != computed:
+    formula = costs.filter(pc.equal(costs["dataset"], "cifar10"))
+    place = pc.index_in(cifar["arch_id"], value_set=formula["arch_id"])
+    computed = {column: formula[cost].take(place) for column, cost in _COSTS.items()}
+    differ = {
+        column: np.asarray(pc.fill_null(pc.not_equal(cifar[column], computed[column]), False))
+        for column in _COSTS  # NULL, where there is no formula or nothing is recorded, does not
+    }
+    for row in np.flatnonzero(np.logical_or.reduce([*differ.values()])).tolist():
+        for column in _COSTS:
+            if differ[column][row]:
+                trial_id, found, right = (
+                    values[row].as_py()
+                    for values in (cifar["trial_id"], cifar[column], computed[column])
+                )
                 yield {
                     "table": "trials",
                     "key": json.dumps({"trial_id": trial_id}),
@@ -54,8 +59,8 @@ def _cost_notes(architectures: pa.Table, trials: pa.Table) -> Iterator[Mapping[s
                     "kind": "erratum",
                     "code": f"{column}-differ",
                     "sentence": f"The recorded {column} ({found}) differ from what the structure "
-                    f"of the network gives ({computed}).",
-                    "value": float(computed),
+                    f"of the network gives ({right}).",
+                    "value": float(right),
                     "reference": None,
                 }
 
