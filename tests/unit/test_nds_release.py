@@ -449,6 +449,19 @@ def test_malformed_jobs_are_refused_by_name(tmp_path, wrong, part):
     assert error.where == "data.zip, member nds_data/ResNet_reruns.json, job 1 of 'mid'"
 
 
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([0, 1, 0.0, -0.0, 1.0, 2.5, math.nan]) | json_values, max_size=4))
+def test_curves_are_lists_of_numbers_and_nothing_else(tmp_path_factory, values):
+    """Booleans are no numbers, though 0.0 and 1.0 look like them among packed floats."""
+    raw = release(tmp_path_factory.mktemp("nds"), {"ENAS": [job(train_it_loss=values)]})
+    if not {int, float}.issuperset(map(type, values)):
+        refused(lambda: decode(raw), RawDataError, "a list of numbers")
+        return
+    (row,) = decode(raw)[0].to_pylist()
+    found = row["sample_train_loss"][: len(values)]
+    assert list(map(repr, found)) == [repr(float(value)) for value in values]
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_mutation_is_read_or_refused(tmp_path_factory, data):

@@ -114,6 +114,25 @@ def stage_nets(draw):
     return net
 
 
+WRONG_EDGES = [
+    7, None, "conv_1x1", [], ["conv_1x1"], ["conv_1x1", 0, 0], [0, "conv_1x1"], [None, 0],
+    ["conv_9x9", 0], [["none"], 0], ["none", -1], ["none", True], ["none", 1.0], ["none", "1"],
+]  # fmt: skip
+
+
+@given(cell_nets, st.data())
+def test_the_first_malformed_input_of_a_cell_is_named(net, data):
+    kind = data.draw(st.sampled_from(["normal", "reduce"]))
+    edges = net["genotype"][kind]
+    places = sorted(data.draw(st.sets(st.integers(0, len(edges) - 1), min_size=1)))
+    for place in places:
+        beyond = ["none", place // 2 + 2]
+        edges[place] = data.draw(st.sampled_from([*WRONG_EDGES, beyond]))
+    with pytest.raises(SpaceError, match=f"Input {places[0]} of the {kind} cell") as caught:
+        network_of_net(net)
+    assert f"an index below {places[0] // 2 + 2} " in caught.value.expected
+
+
 @given(cell_nets | stage_nets())
 def test_every_encoding_gives_the_same_text(net):
     text = nds.encode(net)

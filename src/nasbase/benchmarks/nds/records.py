@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import struct
-from array import array
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ from nasbase.benchmarks.nds.files import (
     members_of_shard,
     proposer_of,
 )
-from nasbase.benchmarks.nds.space import Network, brief, network_of_net
+from nasbase.benchmarks.nds.space import Network, are_numbers, brief, network_of_net
 from nasbase.benchmarks.room import Batch, RawRelease
 from nasbase.containers.json_stream import stream_elements
 from nasbase.containers.zip_members import open_member
@@ -62,12 +61,10 @@ REALS = {
 _RECORDED = {**{name: key for name, (key, _) in INTEGERS.items()}, **REALS}
 """Column -> upstream's key, of both."""
 
-_CURVE_KEYS = {*EPOCH_SERIES.values(), *SAMPLES.values()}
 _OPTIM_KEYS = {"base_lr", "wd", "max_ep"}
-_KNOWN_KEYS = (
-    {"net", "optim"} | _CURVE_KEYS | {key for key, _ in INTEGERS.values()} | {*REALS.values()}
-)
-_NUMBERS = {float, int}
+_KNOWN_KEYS = {"net", "optim", *EPOCH_SERIES.values(), *SAMPLES.values(), *_RECORDED.values()}
+_FALSE, _TRUE = struct.pack("d", False), struct.pack("d", True)
+
 _dumps = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
@@ -172,18 +169,15 @@ class _Trials:
     def _add_lists(self, job: Mapping[str, Any], epochs: int) -> None:
         curves = {name: _numbers(job, key) for name, key in EPOCH_SERIES.items()}
         for name, values in curves.items():
-            if len(values) > epochs:
-                found = f"{len(values)} values"
+            if len(values) > 8 * epochs:
+                found = f"{len(values) // 8} values"
                 raise _problem(f"{EPOCH_SERIES[name]} is too long.", f"{epochs} epochs", found)
-        samples = {
-            name: _numbers(job, key) if key in job else None for name, key in SAMPLES.items()
-        }
-        longest = max((len(values) for values in samples.values() if values is not None), default=0)
-        absent = all(values is None for values in samples.values())
+        samples = {name: _numbers(job, key) for name, key in SAMPLES.items() if key in job}
+        longest = max(map(len, samples.values())) // 8 if samples else 0
         for name, values in curves.items():
             self.lists[name].append(values, epochs)
-        for name, own in samples.items():
-            self.lists[name].append(None if absent else own or array("d"), longest)
+        for name in SAMPLES:
+            self.lists[name].append(samples.get(name, b"") if samples else None, longest)
         self.bytes += 8 * (6 * epochs + 2 * longest)
 
     def batch(self) -> Batch:
@@ -192,8 +186,8 @@ class _Trials:
         columns["epoch"] = _epoch_lists(columns["train_err_pct"])
         for name, error in ACCURACIES.items():
             columns[name] = self.lists[error].arrow(complement=True)
-        for name in self.rows[0]:
-            columns[name] = [row[name] for row in self.rows]
+        rows = zip(*(row.values() for row in self.rows), strict=True)
+        columns |= zip(self.rows[0], rows, strict=True)
         for name, value in self.of_file.items():
             columns[name] = [value] * len(self.rows)
         trials = _table(columns, shard_trials("nds"))
@@ -208,28 +202,29 @@ class _Trials:
 
 
 class _Lists:
-    """One list of floats per row, end to end in one buffer."""
+    """One list of 64-bit floats per row, end to end in one buffer."""
 
     def __init__(self) -> None:
-        self.values = array("d")
-        self.ends = array("i", [0])
+        self.values = bytearray()
+        self.ends = [0]
         self.absent: list[bool] = []
         self.gaps: list[slice] = []
 
-    def append(self, values: array | None, length: int) -> None:
+    def append(self, values: bytes | None, length: int) -> None:
         """Append one list, filled with NULLs up to ``length``; a NULL list for None."""
         self.absent.append(values is None)
         if values is not None:
-            self.values.extend(values)
-            short = length - len(values)
+            self.values += values
+            short = length - len(values) // 8
             if short:
-                self.gaps.append(slice(len(self.values), len(self.values) + short))
-                self.values.extend(array("d", bytes(8 * short)))
-        self.ends.append(len(self.values))
+                end = len(self.values) // 8
+                self.gaps.append(slice(end, end + short))
+                self.values += bytes(8 * short)
+        self.ends.append(len(self.values) // 8)
 
     def arrow(self, *, complement: bool = False) -> pa.ListArray:
         """The lists; with ``complement`` 100 minus each value."""
-        values = np.asarray(self.values, dtype=np.float64)
+        values = np.frombuffer(self.values)
         mask = None
         if self.gaps:
             mask = np.zeros(len(values), dtype=bool)
@@ -269,16 +264,21 @@ def _present(mapping: Mapping[str, Any], key: str) -> Any:
     return mapping[key]
 
 
-def _numbers(job: Mapping[str, Any], key: str) -> array:
-    """A list of numbers as a compact buffer."""
+def _numbers(job: Mapping[str, Any], key: str) -> bytes:
+    """A list of numbers as 64-bit floats, end to end."""
     values = _present(job, key)
-    if not isinstance(values, list) or not _NUMBERS.issuperset(map(type, values)):
+    try:
+        packed = struct.pack(f"{len(values)}d", *values) if type(values) is list else None
+    except struct.error as error:
+        if are_numbers(values):  # nothing but an integer can fail
+            found = "int too large to convert to float"
+            raise _problem(f"{key} of a job is too large.", "64-bit floats", found) from error
+        packed = None
+    # To look at the type of every value takes longer than to search for what a boolean becomes.
+    boolean = packed is not None and (_FALSE in packed or _TRUE in packed)
+    if packed is None or (boolean and not are_numbers(values)):
         raise _problem(f"{key} of a job is malformed.", "a list of numbers", values)
-    try:  # half the time of an array made of numbers
-        return array("d", struct.pack(f"{len(values)}d", *values))
-    except struct.error as error:  # they are numbers: nothing but an integer can fail
-        found = "int too large to convert to float"
-        raise _problem(f"{key} of a job is too large.", "64-bit floats", found) from error
+    return packed
 
 
 def _hyper_parameter(optim: Mapping[str, Any], key: str) -> float:
