@@ -89,6 +89,7 @@ def test_windows_and_texts_look_into_records(tmp_path):
     assert block.windows(block.starts + 2, 3).tobytes() == b"cdeijk"
     assert block.windows(block.starts, 500).shape == (2, 500)  # over the end: moved, not refused
     assert block.lengths.tolist() == [6, 6]
+    assert block.stands(b"cd", block.starts + 2).tolist() == [True, False]
     ends = block.starts + block.lengths
     assert block.texts(block.starts, ends - 1).to_pylist() == [b"abcde", b"ghijk"]
     assert block.texts(ends[:1], ends[:1]).to_pylist() == [b""]

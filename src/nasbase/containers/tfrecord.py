@@ -100,6 +100,13 @@ class Block:
             data = np.append(data, np.zeros(width - len(data), np.uint8))
         return sliding_window_view(data, width)[np.minimum(begins, len(data) - width)]
 
+    def stands(self, text: bytes, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether ``text`` stands at each of some places in ``data``."""
+        found = np.ones(len(places), bool)
+        for offset, byte in enumerate(text):
+            found &= self.raw.take(places + offset, mode="clip") == byte
+        return found
+
     def texts(self, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> pa.BinaryArray:
         """Pieces of ``data``, in order and without overlap, as an Arrow array.
 

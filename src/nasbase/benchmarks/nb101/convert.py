@@ -46,8 +46,8 @@ _EPOCHS = re.compile(rb' ?"?([1-9][0-9]{0,4})"?,')
 def _count_schedules(block: Block) -> Counter[int]:
     """How many records of a block have each schedule, as far as their beginnings tell."""
     usual = block.lengths > _EPOCHS_AT + _EPOCHS_BYTES
-    for place, text in ((0, b'["'), (_EPOCHS_AT - 2, b'",')):
-        usual &= (block.windows(block.starts + place, len(text)) == [*text]).all(axis=1)
+    for text, place in ((b'["', 0), (b'",', _EPOCHS_AT - 2)):
+        usual &= block.stands(text, block.starts + place)
     tails = block.windows(block.starts[usual] + _EPOCHS_AT, _EPOCHS_BYTES).view("<u8")[:, 0]
     texts, inverse, counts = np.unique(tails, return_inverse=True, return_counts=True)
     found = [_EPOCHS.match(text) for text in texts.view("S8").tolist()]

@@ -96,7 +96,7 @@ def _parse_usual(block: Block) -> tuple[NDArray[np.int64], Rows]:
     texts = [block.texts(marks[places, i] + 1, marks[places, i + 1]) for i in (0, 2, 4)]
     try:
         hashes, adjacency, operations = (column.cast(pa.string()) for column in texts)
-        plain = not any(map(_any_escape, (adjacency, operations)))
+        plain = not any(map(_any_escape, (hashes, adjacency, operations)))
     except pa.ArrowInvalid:  # not UTF-8
         plain = False
     if not plain:  # one of them is: each is looked at
@@ -138,15 +138,15 @@ def _quotes(block: Block) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     marks = quotes[first[:, None] + np.arange(_QUOTES)]
     usual = behind - first == _QUOTES
     marks[~usual] = 0
-    for place, text in (
-        (starts, b'["'),
-        (marks[:, 1], b'", '),
-        (marks[:, 2] - 2, b', "'),
-        (marks[:, 3], b'", "'),
-        (marks[:, 5], b'", "'),
-        (marks[:, 7], b'"]'),
+    for text, places in (
+        (b'["', starts),
+        (b'", ', marks[:, 1]),
+        (b', "', marks[:, 2] - 2),
+        (b'", "', marks[:, 3]),
+        (b'", "', marks[:, 5]),
+        (b'"]', marks[:, 7]),
     ):
-        usual &= (block.windows(place, len(text)) == [*text]).all(axis=1)
+        usual &= block.stands(text, places)
     usual &= (marks[:, 0] == starts + 1) & (marks[:, 7] == ends - 2)
     usual &= (marks[:, 4] == marks[:, 3] + 3) & (marks[:, 6] == marks[:, 5] + 3)
     usual &= marks[:, 1] - marks[:, 0] == _HASH_BYTES + 1
