@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nasbase.benchmarks.nds.space import BASIC, BOTTLENECK, NAS_CELL
@@ -75,9 +76,9 @@ def cifar_cost(family: str, spec: dict[str, Any]) -> Cost | None:
             if inner <= 0 or inner % groups:
                 return None
         block = _Block(family, widths[stage], inner, groups)
-        first = block.cost(widths[stage - 1], size, strides[stage])
+        first = _block_cost(block, widths[stage - 1], size, strides[stage])
         size = _reduced(size, strides[stage])
-        other = block.cost(widths[stage], size, 1)
+        other = _block_cost(block, widths[stage], size, 1)
         params += first[0] + (depths[stage] - 1) * other[0]
         operations += first[1] + (depths[stage] - 1) * other[1]
     linear = widths[-1] * CLASSES + CLASSES
@@ -93,23 +94,26 @@ class _Block(NamedTuple):
     inner: int
     groups: int
 
-    def cost(self, before: int, size: int, stride: int) -> Cost:
-        """Cost of one block on an input of ``before`` channels and ``size`` squared."""
-        after = _reduced(size, stride)
-        if self.family == BOTTLENECK:  # the 3x3 convolution carries stride and groups
-            parts = [
-                _conv_bn(1, before, self.inner, size),
-                _conv_bn(3, self.inner, self.inner, after, self.groups),
-                _conv_bn(1, self.inner, self.width, after),
-            ]
-        else:
-            parts = [
-                _conv_bn(3, before, self.width, after),
-                _conv_bn(3, self.width, self.width, after),
-            ]
-        if self.family in (BASIC, BOTTLENECK) and (before != self.width or stride > 1):
-            parts.append(_conv_bn(1, before, self.width, after))
-        return sum(part[0] for part in parts), sum(part[1] for part in parts)
+
+@lru_cache(maxsize=1 << 16)  # networks combine the same few blocks
+def _block_cost(block: _Block, before: int, size: int, stride: int) -> Cost:
+    """Cost of one block on an input of ``before`` channels and ``size`` squared."""
+    family, width, inner, groups = block
+    after = _reduced(size, stride)
+    if family == BOTTLENECK:  # the 3x3 convolution carries stride and groups
+        parts = [
+            _conv_bn(1, before, inner, size),
+            _conv_bn(3, inner, inner, after, groups),
+            _conv_bn(1, inner, width, after),
+        ]
+    else:
+        parts = [
+            _conv_bn(3, before, width, after),
+            _conv_bn(3, width, width, after),
+        ]
+    if family in (BASIC, BOTTLENECK) and (before != width or stride > 1):
+        parts.append(_conv_bn(1, before, width, after))
+    return sum(part[0] for part in parts), sum(part[1] for part in parts)
 
 
 def _conv_bn(kernel: int, before: int, after: int, size: int, groups: int = 1) -> Cost:
