@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from nasbase.errors import ArtifactError
 from nasbase.staging import staged_file
-from nasbase.tables.arrow import arrow_schema
+from nasbase.tables.arrow import arrow_schema, joined
 from nasbase.tables.columns import Table
 
 ROW_GROUP_ROWS = 122_880
@@ -52,23 +52,30 @@ class ContentDigest:
     def update(self, block: pa.Table) -> None:
         """Add the next block: `DIGEST_ROWS` rows, fewer only at the end."""
         for column in block.columns:
-            array = column.combine_chunks()
-            valid = np.asarray(array.is_valid())
-            self._hash.update(np.packbits(valid, bitorder="little").data)
+            array = joined(column)
+            self._hash.update(np.packbits(_valid(array), bitorder="little").data)
             if pa.types.is_string(array.type):
-                lengths, text = _texts(pc.fill_null(array, ""))
+                lengths, text = _texts(_filled(array, ""))
                 self._hash.update(lengths.astype("<i4", copy=False).data)
                 self._hash.update(text)
             elif pa.types.is_boolean(array.type):
-                self._hash.update(np.asarray(pc.fill_null(array, False)).astype("u1").data)
+                self._hash.update(np.asarray(_filled(array, False)).astype("u1").data)
             else:
-                values = np.asarray(pc.fill_null(array, 0))
+                values = np.asarray(_filled(array, 0))
                 little = values.astype(values.dtype.newbyteorder("<"), copy=False)
                 self._hash.update(np.ascontiguousarray(little).data)
 
     def hexdigest(self) -> str:
         """The digest of the rows so far."""
         return self._hash.hexdigest()
+
+
+def _valid(array: pa.Array) -> np.ndarray:
+    return np.asarray(array.is_valid()) if array.null_count else np.ones(len(array), dtype=bool)
+
+
+def _filled(array: pa.Array, value: Any) -> pa.Array:
+    return pc.fill_null(array, value) if array.null_count else array
 
 
 def _texts(array: pa.StringArray) -> tuple[np.ndarray, memoryview]:

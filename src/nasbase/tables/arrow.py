@@ -38,3 +38,8 @@ def arrow_field(column: Column) -> pa.Field:
 def arrow_schema(table: Table) -> pa.Schema:
     """Arrow schema of one table."""
     return pa.schema([arrow_field(column) for column in table.columns])
+
+
+def joined(column: pa.ChunkedArray) -> pa.Array:
+    """A column in one piece; only one of several pieces is copied for it."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

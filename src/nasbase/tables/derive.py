@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nasbase.tables.arrow import arrow_type
+from nasbase.tables.arrow import arrow_type, joined
 from nasbase.tables.catalogue import SAMPLE_SERIES, final_values, series, tables
 from nasbase.tables.columns import Column, Table
 from nasbase.tables.shards import SAMPLE_PREFIX
@@ -21,7 +21,7 @@ def changes(rows: pa.Table, names: Sequence[str]) -> np.ndarray:
     changed = np.zeros(rows.num_rows, dtype=bool)
     changed[:1] = True
     for name in names:
-        column = rows[name].combine_chunks()
+        column = joined(rows[name])
         differs = pc.not_equal(column.slice(1), column.slice(0, max(rows.num_rows - 1, 0)))
         changed[1:] |= np.asarray(differs)
     return changed
@@ -29,7 +29,7 @@ def changes(rows: pa.Table, names: Sequence[str]) -> np.ndarray:
 
 def flat(rows: pa.Table, name: str, lengths: np.ndarray) -> pa.Array:
     """Values of a list column end to end; a NULL list gives as many NULLs as ``lengths`` says."""
-    lists = rows[name].combine_chunks()
+    lists = joined(rows[name])
     valid = np.asarray(lists.is_valid())
     own = np.asarray(pc.fill_null(pc.list_value_length(lists), 0))
     if not (own[valid] == lengths[valid]).all():
@@ -44,7 +44,7 @@ def flat(rows: pa.Table, name: str, lengths: np.ndarray) -> pa.Array:
 
 def last_values(rows: pa.Table, name: str, at_end: np.ndarray) -> pa.Array:
     """Last value of each list of a column, NULL where ``at_end`` is false or the list is NULL."""
-    lists = rows[name].combine_chunks()
+    lists = joined(rows[name])
     own = np.asarray(pc.fill_null(pc.list_value_length(lists), 0)).astype(np.int64)
     ends = np.cumsum(own) - 1
     return lists.flatten().take(pa.array(ends, mask=~(at_end & (own > 0))))
@@ -54,9 +54,7 @@ def finals(benchmark: str, rows: pa.Table) -> pa.Table:
     """Rows of ``trials``: identity, scalars, and each series' value after the last epoch."""
     table = tables(benchmark)["trials"]
     last_epoch = last_values(rows, "epoch", np.ones(rows.num_rows, dtype=bool))
-    whole = np.asarray(
-        pc.fill_null(pc.equal(last_epoch, rows["num_epochs"].combine_chunks()), False)
-    )
+    whole = np.asarray(pc.fill_null(pc.equal(last_epoch, joined(rows["num_epochs"])), False))
     columns: dict[str, Any] = {}
     for column in table.columns:
         if column in series(benchmark):
@@ -79,7 +77,7 @@ def total_times(rows: pa.Table, whole: np.ndarray) -> pa.Array:
         return last_values(rows, "elapsed_train_time_s", whole)
     if "train_time_s" not in rows.column_names:
         return pa.nulls(rows.num_rows, pa.float64())
-    lists = rows["train_time_s"].combine_chunks()
+    lists = joined(rows["train_time_s"])
     lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0)).astype(np.int64)
     values = lists.flatten()
     known = np.asarray(values.is_valid())
@@ -96,7 +94,7 @@ def total_times(rows: pa.Table, whole: np.ndarray) -> pa.Array:
 
 def curve_rows(benchmark: str, rows: pa.Table) -> pa.Table:
     """Rows of ``curves``: one per trial and epoch."""
-    epochs = rows["epoch"].combine_chunks()
+    epochs = joined(rows["epoch"])
     lengths = np.asarray(pc.list_value_length(epochs)).astype(np.int64)
     repeat = pa.array(np.repeat(np.arange(rows.num_rows), lengths))
     columns: dict[str, Any] = {"epoch": epochs.flatten()}
@@ -104,20 +102,20 @@ def curve_rows(benchmark: str, rows: pa.Table) -> pa.Table:
         if column in series(benchmark):
             columns[column.name] = flat(rows, column.name, lengths)
         elif column.name != "epoch":
-            columns[column.name] = rows[column.name].combine_chunks().take(repeat)
+            columns[column.name] = joined(rows[column.name]).take(repeat)
     return pa.table(columns)
 
 
 def iteration_rows(rows: pa.Table) -> pa.Table:
     """Rows of ``iterations``: one per trial and sampled iteration."""
     names = [SAMPLE_PREFIX + column.name for column in SAMPLE_SERIES]
-    own = [pc.fill_null(pc.list_value_length(rows[name].combine_chunks()), 0) for name in names]
+    own = [pc.fill_null(pc.list_value_length(joined(rows[name])), 0) for name in names]
     lengths = np.maximum.reduce([np.asarray(lengths) for lengths in own]).astype(np.int64)
     ends = np.cumsum(lengths)
     repeat = pa.array(np.repeat(np.arange(rows.num_rows), lengths))
     sample = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
     columns: dict[str, Any] = {
-        "trial_id": rows["trial_id"].combine_chunks().take(repeat),
+        "trial_id": joined(rows["trial_id"]).take(repeat),
         "sample": pa.array(sample.astype(np.int32)),
     }
     for column, name in zip(SAMPLE_SERIES, names, strict=True):
@@ -138,7 +136,7 @@ def mean_rows(benchmark: str, trials: pa.Table) -> pa.Table:
     members = [np.flatnonzero(run == r) for r in range(int(run.max(initial=-1)) + 1)]
     columns: dict[str, Any] = {"n": pa.array(n.astype(np.int16))}
     for name in table.key:
-        columns[name] = trials[name].combine_chunks().take(pa.array(starts))
+        columns[name] = joined(trials[name]).take(pa.array(starts))
     for column in final_values(benchmark):
         mean, deviation, absent = _moments(trials[column.name], group, members, n)
         columns[f"{column.name}_mean"] = pa.array(mean, mask=absent)
