@@ -45,7 +45,8 @@ def spearman(x: np.ndarray, y: np.ndarray) -> float:
 
 def mean_ranks(x: np.ndarray) -> np.ndarray:
     """Ranks from 1; equal numbers share the mean of their ranks."""
-    return _ranks_of(levels(x))
+    found = levels(x)
+    return _ranks_of(found, np.bincount(found))
 
 
 def kendall_tau_b(x: np.ndarray, y: np.ndarray) -> float:
@@ -53,7 +54,7 @@ def kendall_tau_b(x: np.ndarray, y: np.ndarray) -> float:
 
     Knight, A Computer Method for Calculating Kendall's Tau with Ungrouped Data, JASA 1966.
     """
-    return _tau_of(levels(x), levels(y))
+    return correlations(x, y).kendall_tau_b
 
 
 class Correlations(NamedTuple):
@@ -76,38 +77,40 @@ def correlations(
     """
     levels_x = levels(x) if levels_x is None else levels_x
     levels_y = levels(y) if levels_y is None else levels_y
-    ranks = pearson(_ranks_of(levels_x), _ranks_of(levels_y))
-    return Correlations(pearson(x, y), ranks, _tau_of(levels_x, levels_y))
+    counts_x, counts_y = np.bincount(levels_x), np.bincount(levels_y)
+    ranks = pearson(_ranks_of(levels_x, counts_x), _ranks_of(levels_y, counts_y))
+    tau = _tau_of(levels_x, levels_y, counts_x, counts_y)
+    return Correlations(pearson(x, y), ranks, tau)
 
 
 def levels(x: np.ndarray) -> np.ndarray:
     """For each number, how many different smaller ones there are."""
-    return np.unique(x, return_inverse=True)[1]
+    return np.unique(x, return_inverse=True)[1].astype(np.int32)
 
 
 def levels_among(some: np.ndarray) -> np.ndarray:
     """Levels of some numbers of which those among more numbers are known."""
     there = np.zeros(int(some.max(initial=-1)) + 1, dtype=bool)
     there[some] = True
-    return (np.cumsum(there) - 1)[some]
+    return some if there.all() else (np.cumsum(there, dtype=np.int32) - 1)[some]
 
 
-def _ranks_of(levels: np.ndarray) -> np.ndarray:
-    counts = np.bincount(levels)
+def _ranks_of(levels: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return (np.cumsum(counts) - (counts - 1) / 2)[levels]
 
 
-def _tau_of(x: np.ndarray, y: np.ndarray) -> float:
+def _tau_of(x: np.ndarray, y: np.ndarray, counts_x: np.ndarray, counts_y: np.ndarray) -> float:
     pairs = len(x) * (len(x) - 1) // 2
-    tied_x, tied_y = _tied_pairs(np.bincount(x)), _tied_pairs(np.bincount(y))
+    tied_x, tied_y = _tied_pairs(counts_x), _tied_pairs(counts_y)
     if pairs in (tied_x, tied_y):
         return float("nan")
     # One integer orders by x, and by y among equal x: sorting it needs no permutation of two.
-    both = np.sort(x.astype(np.int64) * len(y) + y)
+    bits = len(counts_y).bit_length()
+    both = np.sort(x.astype(np.int64) << bits | y)
     ends = np.flatnonzero(np.append(both[1:] != both[:-1], True))
     tied_both = _tied_pairs(np.diff(ends, prepend=-1))
     # In that order every inversion of y is a discordant pair.
-    discordant = inversions(both % len(y))
+    discordant = inversions(both & ((1 << bits) - 1))
     concordant = pairs - tied_x - tied_y + tied_both - discordant
     tau = (
         (concordant - discordant) / np.sqrt(float(pairs - tied_x)) / np.sqrt(float(pairs - tied_y))

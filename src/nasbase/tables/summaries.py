@@ -168,7 +168,7 @@ def correlation_rows(
     @cache
     def all_levels(point: Point, family: int) -> np.ndarray:
         """Levels within a family, NaN having the highest; most points are compared many times."""
-        return levels(accuracies.at(point)[families[family][1]]).astype(np.int32)
+        return levels(accuracies.at(point)[families[family][1]])
 
     for kind, x, y in comparisons(accuracies):
         for family, (proposer, ids) in enumerate(families):
@@ -237,11 +237,13 @@ def _shares(
     """Correlations over the highest of y; x and y have no NaN."""
     # The highest first, equal ones in order. One integer says both: sorting it is several times
     # faster than a stable sort.
-    size = len(y)
-    order = np.sort((levels_y.max() - levels_y) * size + np.arange(size)) % size
+    bits = len(y).bit_length()
+    falling = (levels_y.max() - levels_y).astype(np.int64)
+    order = np.sort(falling << bits | np.arange(len(y))) & ((1 << bits) - 1)
+    x, y, levels_x, levels_y = x[order], y[order], levels_x[order], levels_y[order]
     for top_pct in TOP_PCT:
-        best = order[: max(2, round(len(order) * top_pct / 100))]
-        found = correlations(
-            x[best], y[best], levels_among(levels_x[best]), levels_among(levels_y[best])
-        )
-        yield top_pct, {"n": len(best)} | {k: _known(v) for k, v in found._asdict().items()}
+        best = slice(max(2, round(len(order) * top_pct / 100)))
+        own_x, own_y = levels_among(levels_x[best]), levels_y[best] - levels_y[best][-1]
+        found = correlations(x[best], y[best], own_x, own_y)
+        known = {name: _known(value) for name, value in found._asdict().items()}
+        yield top_pct, {"n": len(own_x)} | known
