@@ -13,7 +13,7 @@ from nasbase.tables.order import order_of
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3)
 TEXTS = st.text(alphabet="ab\0ä", max_size=10) | st.text(alphabet="01", min_size=12, max_size=12)
-FLOATS = st.floats(allow_nan=False) | st.sampled_from([0.1, -0.0, 0.0])
+FLOATS = st.floats(allow_nan=False) | st.sampled_from([0.1, -0.0, 0.0, float("nan"), float("inf")])
 
 
 def rows_of(rows) -> pa.Table:

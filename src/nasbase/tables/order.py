@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from nasbase.tables.arrow import joined
 from nasbase.tables.statistics import levels
 
 _PREFIX_BYTES = 8
@@ -36,7 +37,7 @@ def order_of(rows: pa.Table, names: Sequence[str]) -> NDArray[np.int64]:
     """
     codes, count = np.zeros(rows.num_rows, np.uint64), 1
     for name in names:
-        more, steps = _codes(rows[name].combine_chunks())
+        more, steps = _codes(joined(rows[name]))
         if count * steps > _MOST_CODES:
             codes, count = _dense(codes)
             more, steps = _dense(more)

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from nasbase.benchmarks.room import Batch
 from nasbase.errors import RawDataError
+from nasbase.tables.arrow import joined
 from nasbase.tables.order import first_alike, order_of
 from nasbase.tables.shards import shard_architectures, shard_trials, sort_key, subject
 
@@ -117,7 +118,7 @@ class DistinctArchitectures:
         self._waiting = []
         rows = rows.group_by(self._schema.names, use_threads=False).aggregate([])
         self._distinct = rows.cast(self._schema)
-        first = first_alike(rows[self._subject].combine_chunks())
+        first = first_alike(joined(rows[self._subject]))
         for place in np.flatnonzero(first != np.arange(len(first)))[:1].tolist():
             one, other = (rows.slice(i, 1).to_pylist()[0] for i in (int(first[place]), place))
             raise RawDataError(
@@ -183,9 +184,7 @@ class Runs:
         Ranges are read in ascending order; what lies between two of them is skipped.
         """
         tables = [table for run in self._runs for table in run.read_to(high)]
-        rows = pa.concat_tables(
-            [self._schema.empty_table(), *(t.cast(self._schema) for t in tables)]
-        )
+        rows = pa.concat_tables([self._schema.empty_table(), *tables])
         inside = pc.greater_equal(rows[self._subject], low)
         if not pc.all(inside).as_py():
             rows = rows.filter(inside)
@@ -201,7 +200,7 @@ def _sorted(rows: pa.Table, names: Sequence[str]) -> pa.Table:
 
 def reordered(rows: pa.Table, places: np.ndarray) -> pa.Table:
     """The rows at some places, in one piece."""
-    columns = [_reordered(column.combine_chunks(), places) for column in rows.columns]
+    columns = [_reordered(joined(column), places) for column in rows.columns]
     return pa.Table.from_arrays(columns, schema=rows.schema)
 
 
