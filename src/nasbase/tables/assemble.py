@@ -190,8 +190,9 @@ class _Assembly:
         self.trials += rows.num_rows
         trials = finals(self.room.name, rows)
         means = mean_rows(self.room.name, trials)
+        curves = curve_rows(self.room.name, rows)
         self.writers["trials"].write(trials)
-        self.writers["curves"].write(curve_rows(self.room.name, rows))
+        self.writers["curves"].write(curves)
         self.writers["means"].write(means)
         if "iterations" in self.tables:
             self.writers["iterations"].write(iteration_rows(rows))
@@ -199,7 +200,7 @@ class _Assembly:
         self.notes += nan_notes(self.tables["trials"], trials)
         self.notes += nan_notes(self.tables["means"], means)
         if self.room.name == "nb101":  # the one benchmark whose curves SQLite keeps as columns
-            self.notes += nan_notes(self.tables["curves"], curve_rows(self.room.name, rows))
+            self.notes += nan_notes(self.tables["curves"], curves)
 
     def _with_ids(self, ids: pa.ChunkedArray, keys: pa.Array, rows: pa.Table) -> pa.Table:
         """Add arch_id, config_id, trial_id and run to sorted shard rows."""

@@ -133,31 +133,37 @@ def mean_rows(benchmark: str, trials: pa.Table) -> pa.Table:
     starts = np.flatnonzero(run == 0)
     group = np.cumsum(run == 0) - 1
     n = np.bincount(group, minlength=len(starts))
-    members = [np.flatnonzero(run == r) for r in range(int(run.max(initial=-1)) + 1)]
+    rows = (np.flatnonzero(run == r) for r in range(int(run.max(initial=-1)) + 1))
+    members = [(at, group[at]) for at in rows]
     columns: dict[str, Any] = {"n": pa.array(n.astype(np.int16))}
     for name in table.key:
         columns[name] = joined(trials[name]).take(pa.array(starts))
     for column in final_values(benchmark):
-        mean, deviation, absent = _moments(trials[column.name], group, members, n)
+        mean, deviation, absent = _moments(joined(trials[column.name]), group, members, n)
         columns[f"{column.name}_mean"] = pa.array(mean, mask=absent)
         columns[f"{column.name}_sd"] = pa.array(deviation, mask=absent | (n < 2))
     return pa.table(columns).select(table.names)
 
 
 def _moments(
-    column: pa.ChunkedArray, group: np.ndarray, members: list[np.ndarray], n: np.ndarray
+    column: pa.Array,
+    group: np.ndarray,
+    members: list[tuple[np.ndarray, np.ndarray]],
+    n: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    present = np.asarray(column.is_valid())
-    values = np.asarray(pc.fill_null(column, 0.0))
-    absent = np.bincount(group, weights=~present, minlength=len(n)) > 0
+    absent = np.zeros(len(n), dtype=bool)
+    if column.null_count:
+        absent[group[~np.asarray(column.is_valid())]] = True
+        column = pc.fill_null(column, 0.0)
+    values = column.to_numpy()
     total = np.zeros(len(n))
-    for rows in members:
-        total[group[rows]] += values[rows]
+    for rows, groups in members:
+        total[groups] += values[rows]
     mean = total / n
     squares = np.zeros(len(n))
     with np.errstate(invalid="ignore"):  # a loss may be infinite: its deviation is NaN
-        for rows in members:
-            squares[group[rows]] += (values[rows] - mean[group[rows]]) ** 2
+        for rows, groups in members:
+            squares[groups] += (values[rows] - mean[groups]) ** 2
     return mean, np.sqrt(squares / np.maximum(n - 1, 1)), absent
 
 
@@ -166,8 +172,9 @@ def nan_notes(table: Table, rows: pa.Table) -> Iterable[Mapping[str, Any]]:
     for column in table.columns:
         if arrow_type(column) != pa.float64():
             continue
-        nan = np.flatnonzero(np.asarray(pc.fill_null(pc.is_nan(rows[column.name]), False)))
-        if len(nan):
+        is_nan = pc.is_nan(rows[column.name])
+        if pc.any(is_nan).as_py():
+            nan = np.flatnonzero(np.asarray(pc.fill_null(is_nan, False)))
             for key in rows.select(list(table.key)).take(pa.array(nan)).to_pylist():
                 yield _nan_note(table.name, column, key)
 
