@@ -222,7 +222,8 @@ class _Assembly:
             config = (np.cumsum(first) - 1 + self.configurations).astype(np.int32)
             rows = rows.append_column("config_id", pa.array(config))
             self.configurations += len(starts)
-            self.writers["configurations"].write(rows.take(pa.array(starts)))
+            own = rows.select(self.tables["configurations"].names)  # curves are not moved
+            self.writers["configurations"].write(own.take(pa.array(starts)))
         return rows
 
     def _refuse_repeats(self, rows: pa.Table, first: np.ndarray, name: str) -> None:
