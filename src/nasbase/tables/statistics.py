@@ -32,10 +32,13 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float:
     if (x == x[0]).all() or (y == y[0]).all():
         return float("nan")
     x, y = x - x.mean(), y - y.mean()
-    x, y = x / np.abs(x).max(), y / np.abs(y).max()
+    x /= max(x.max(), -x.min())
+    y /= max(y.max(), -y.min())
     # Not x @ y: its last bits depend on the processor and on the number of threads.
-    r = (x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum())
-    return float(np.clip(r, -1.0, 1.0))
+    product = x * y
+    r = product.sum()
+    squares = [np.multiply(side, side, out=product).sum() for side in (x, y)]
+    return float(np.clip(r / np.sqrt(squares[0] * squares[1]), -1.0, 1.0))
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
@@ -104,13 +107,17 @@ def _tau_of(x: np.ndarray, y: np.ndarray, counts_x: np.ndarray, counts_y: np.nda
     tied_x, tied_y = _tied_pairs(counts_x), _tied_pairs(counts_y)
     if pairs in (tied_x, tied_y):
         return float("nan")
-    # One integer orders by x, and by y among equal x: sorting it needs no permutation of two.
-    bits = len(counts_y).bit_length()
-    both = np.sort(x.astype(np.int64) << bits | y)
+    # The levels of x are cut into strips of 2**bits. Pairs of different strips are counted in a
+    # table of strips by levels of y, which has about as many cells as there are numbers.
+    bits = (len(counts_x) * len(counts_y) // len(x)).bit_length()
+    wide = len(counts_y).bit_length()
+    strips, lowest = x.astype(np.int64) >> bits, x & ((1 << bits) - 1)
+    discordant = _discordant(strips, y, len(counts_y))
+    # Those of one strip are inversions of x, where y orders the numbers, and x orders equal y.
+    both = np.sort((strips << wide | y) << bits | lowest)
+    discordant += inversions(both >> (bits + wide) << bits | both & ((1 << bits) - 1), bits)
     ends = np.flatnonzero(np.append(both[1:] != both[:-1], True))
     tied_both = _tied_pairs(np.diff(ends, prepend=-1))
-    # In that order every inversion of y is a discordant pair.
-    discordant = inversions(both & ((1 << bits) - 1))
     concordant = pairs - tied_x - tied_y + tied_both - discordant
     tau = (
         (concordant - discordant) / np.sqrt(float(pairs - tied_x)) / np.sqrt(float(pairs - tied_y))
@@ -123,8 +130,18 @@ def _tied_pairs(counts: np.ndarray) -> int:
     return int((counts * (counts - 1) // 2).sum())
 
 
-def inversions(ranks: np.ndarray) -> int:
+def _discordant(x: np.ndarray, y: np.ndarray, size: int) -> int:
+    """Pairs of which one has the larger x, the other the larger y; every y is below ``size``."""
+    cells = np.bincount(x * size + y, minlength=(int(x.max()) + 1) * size).reshape(-1, size)
+    before = np.cumsum(cells, axis=0) - cells  # of smaller x
+    not_larger = np.cumsum(before, axis=1)
+    return int((not_larger[:, -1] * cells.sum(axis=1)).sum() - np.vdot(not_larger, cells))
+
+
+def inversions(ranks: np.ndarray, bits: int | None = None) -> int:
     """Pairs that stand in the wrong order: earlier and larger.
+
+    Where ``bits`` are given, the numbers are in order but for so many of their lowest bits.
 
     Two numbers first differ in some bit, all higher bits being equal: so, bit by bit from the
     highest, a zero is in the wrong order with every one before it among the numbers of equal higher
@@ -133,11 +150,14 @@ def inversions(ranks: np.ndarray) -> int:
     starts at s, the zeros would stand at s, s + 1, ... if no ones were before them.
     """
     ranks = np.asarray(ranks, dtype=np.int32)  # half the memory traffic of int64
-    bits = int(ranks.max(initial=0)).bit_length()
-    sizes = [np.bincount(ranks, minlength=1 << bits)]  # of the groups, by the number of lower bits
+    largest = int(ranks.max(initial=0))
+    bits = largest.bit_length() if bits is None else bits
+    groups = np.arange((largest >> bits) + 1)  # the higher bits of each group, in order of groups
+    sizes = [
+        np.bincount(ranks, minlength=len(groups) << bits)
+    ]  # of groups, by number of lower bits
     for _ in range(bits):
         sizes.append(sizes[-1].reshape(-1, 2).sum(axis=1))
-    groups = np.zeros(1, dtype=np.int64)  # the higher bits of each group, in the order of groups
     found = 0
     for bit in reversed(range(bits)):
         ones = (ranks & (1 << bit)).astype(bool)
