@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -102,48 +103,74 @@ def blocks(
     """
     counted = [length] if isinstance(length, str) else []
     for rows in whole_trials(path, [*dict.fromkeys(["trial_id", point, *counted, *about, *names])]):
-        trial = rows["trial_id"].to_numpy()
-        starts = np.flatnonzero(np.append(True, trial[1:] != trial[:-1]))
-        counts = np.diff(np.append(starts, len(trial)))
-        lengths = _lengths(rows, starts, counts, length)
-        number = np.repeat(np.arange(len(starts)), counts)
-        position = rows[point].to_numpy().astype(np.int64) - first_point
-        first = rows.select([*dict.fromkeys(["trial_id", *about])]).take(pa.array(starts))
-        values = [np.asarray(pc.fill_null(rows[name], 0.0)) for name in names]
-        valid = [np.asarray(rows[name].is_valid()) for name in names]
-        for chosen, size in _pieces(lengths, len(names)):
-            place = np.full(len(starts), -1)
-            place[chosen] = np.arange(len(chosen))
-            inside = np.flatnonzero(place[number] >= 0)
+        for piece, size in _pieces(rows, length, BLOCK_VALUES // len(names)):
+            starts, counts = _trials(piece)
+            number = np.repeat(np.arange(len(starts)), counts)
+            position = piece[point].to_numpy().astype(np.int64) - first_point
             # Where each point goes in an array of shape (trial, point); mostly one after the other.
-            goal = place[number[inside]] * size + position[inside]
-            full = np.array_equal(goal, np.arange(len(chosen) * size))
-            shape = (len(chosen), len(names), size)
+            goal = number * size + position
+            if np.array_equal(goal, np.arange(len(starts) * size)):
+                goal = None
+            shape = (len(starts), len(names), size)
             dense, present = np.zeros(shape), np.zeros(shape, dtype=bool)
-            plane = (len(chosen), size)
-            for i in range(len(names)):
-                for target, source in ((dense, values[i]), (present, valid[i])):
-                    points = source[inside]
-                    target[:, i] = (
-                        points.reshape(-1, size) if full else _spread(points, goal, plane)
-                    )
-            yield Block(first.take(pa.array(chosen)), dense, present)
+            for i, name in enumerate(names):
+                _fill(dense[:, i], present[:, i], piece[name], goal)
+            first = piece.select([*dict.fromkeys(["trial_id", *about])])
+            yield Block(first.take(pa.array(starts)), dense, present)
 
 
-def _spread(points: np.ndarray, goal: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """An array with the points where they belong, and zeros."""
-    found = np.zeros(shape, dtype=points.dtype)
-    found.ravel()[goal] = points
-    return found
+def _fill(
+    dense: np.ndarray, present: np.ndarray, column: pa.ChunkedArray, goal: np.ndarray | None
+) -> None:
+    """Put the points of one series where they belong; None: one after the other."""
+    for target, source in ((dense, pc.fill_null(column, 0.0)), (present, _valid(column))):
+        points = np.asarray(source)
+        if goal is None:
+            target[:] = points.reshape(target.shape)
+        else:
+            target[np.divmod(goal, target.shape[1])] = points
 
 
-def _pieces(lengths: np.ndarray, num_series: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Trials of the same length, no more than `BLOCK_VALUES` allow, and that length."""
+def _valid(column: pa.ChunkedArray) -> np.ndarray:
+    """Where a column has values; several times faster than `is_valid`, which asks one by one."""
+    array = column.combine_chunks()
+    bits = array.buffers()[0]
+    if bits is None:
+        return np.ones(len(array), dtype=bool)
+    end = array.offset + len(array)
+    valid = np.unpackbits(np.frombuffer(bits, np.uint8), count=end, bitorder="little")
+    return valid[array.offset :].view(bool)
+
+
+def _pieces(rows: pa.Table, length: str | int | None, most: int) -> Iterator[tuple[pa.Table, int]]:
+    """Rows of trials of the same length, with at most ``most`` points, absent ones too; the length.
+
+    A trial is never cut in two, so one with more points stands alone.
+    """
+    starts, counts = _trials(rows)
+    lengths = _lengths(rows, starts, counts, length)
     for size in np.unique(lengths).tolist():
-        trials = np.flatnonzero(lengths == size)
-        most = max(1, BLOCK_VALUES // (num_series * size))
-        for start in range(0, len(trials), most):
-            yield trials[start : start + most], size
+        chosen = lengths == size
+        alike = rows if chosen.all() else _filtered(rows, np.repeat(chosen, counts))
+        ends = np.append(0, np.cumsum(counts[chosen]))
+        trials = max(1, most // size)
+        cuts = np.append(ends[:-1:trials], ends[-1]).tolist()
+        for start, end in pairwise(cuts):
+            yield alike.slice(start, end - start), size
+
+
+def _filtered(rows: pa.Table, chosen: np.ndarray) -> pa.Table:
+    """Some of the rows; column by column, which takes half the time of a whole table."""
+    mask = pa.array(chosen)
+    columns = [column.filter(mask) for column in rows.columns]
+    return pa.table(columns, names=rows.column_names).combine_chunks()
+
+
+def _trials(rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """First row of each trial, and how many it has."""
+    trial = rows["trial_id"].to_numpy()
+    starts = np.flatnonzero(np.append(True, trial[1:] != trial[:-1]))
+    return starts, np.diff(np.append(starts, len(trial)))
 
 
 def _lengths(

@@ -44,39 +44,55 @@ def encode(values: np.ndarray, present: np.ndarray) -> Iterator[bytes]:
     import numpy as np  # only writing needs it: a question must not load it
 
     bits = np.ascontiguousarray(values, dtype="<f8").view("<i8")
-    everywhere = present.all(axis=2)
-    constant = everywhere & (bits == bits[:, :, :1]).all(axis=2)
-    modes = np.full(everywhere.shape, PARTIAL, dtype="u1")
-    modes[everywhere] = DENSE
-    modes[constant] = CONSTANT
-    modes[~present.any(axis=2)] = ABSENT
+    modes = _modes(bits, present)
+    masks = np.packbits(present[:, (modes == PARTIAL).any(axis=0)], axis=2, bitorder="little")
     # A release has few layouts: blobs of the same one are put together side by side.
-    masks = np.packbits(present, axis=2, bitorder="little")
     layouts: dict[bytes, list[int]] = {}
     for trial, layout in enumerate(np.hstack([modes, masks.reshape(len(modes), -1)])):
         layouts.setdefault(layout.tobytes(), []).append(trial)
     blobs = [b""] * len(modes)
     for trials in layouts.values():
-        example = trials[0]
-        parts = [_repeated(modes[example].tobytes(), len(trials))]
-        for series, mode in enumerate(modes[example].tolist()):
-            here = {ABSENT: slice(0), CONSTANT: slice(1), DENSE: slice(None)}.get(mode)
-            if here is None:
-                here = present[example, series]
-                parts.append(_repeated(masks[example, series].tobytes(), len(trials)))
-            points = np.ascontiguousarray(bits[trials, series][:, here])
-            parts.append(points.view("u1").reshape(len(trials), -1))
-        data = np.concatenate(parts, axis=1)
+        data = _side_by_side(bits.take(trials, axis=0), modes[trials[0]], present[trials[0]])
         for trial, blob in zip(trials, data, strict=True):
             blobs[trial] = blob.tobytes()
     yield from blobs
 
 
-def _repeated(head: bytes, times: int) -> np.ndarray:
+def _modes(bits: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """How each series of each trial is stored."""
+    import numpy as np
+
+    everywhere = present.all(axis=2)
+    modes = np.full(everywhere.shape, PARTIAL, dtype="u1")
+    modes[~present.any(axis=2)] = ABSENT
+    modes[everywhere] = DENSE
+    # Most series that are not constant end with another value than the first.
+    trial, series = np.nonzero(everywhere & (bits[:, :, 0] == bits[:, :, -1]))
+    points = bits[trial, series]
+    constant = (points == points[:, :1]).all(axis=1)
+    modes[trial[constant], series[constant]] = CONSTANT
+    return modes
+
+
+def _side_by_side(bits: np.ndarray, modes: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Blobs of trials of the same layout, as rows of 64-bit words."""
+    import numpy as np
+
+    parts = [_words(modes.tobytes(), len(bits))]
+    for series, mode in enumerate(modes.tolist()):
+        here = {ABSENT: slice(0), CONSTANT: slice(1), DENSE: slice(None)}.get(mode)
+        if here is None:
+            here = present[series]
+            parts.append(_words(np.packbits(here, bitorder="little").tobytes(), len(bits)))
+        parts.append(bits[:, series, here])
+    return np.concatenate(parts, axis=1)
+
+
+def _words(head: bytes, times: int) -> np.ndarray:
     """The same bytes, padded, in every row of an array."""
     import numpy as np
 
-    row = np.frombuffer(head.ljust(_padded(len(head)), b"\0"), dtype="u1")
+    row = np.frombuffer(head.ljust(_padded(len(head)), b"\0"), dtype="<i8")
     return np.broadcast_to(row, (times, len(row)))
 
 

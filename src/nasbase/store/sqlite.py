@@ -66,6 +66,10 @@ def _stored(rows: pa.Table) -> pa.Table:
 
 
 def _blob_rows(block: Block) -> pa.Table:
-    blobs = pa.array(list(encode(block.values, block.present)), pa.binary())
+    blobs = list(encode(block.values, block.present))
+    ends = np.cumsum([0, *map(len, blobs)], dtype=np.int32)  # a block is far below 2 GB
+    # Put end to end at once: an array that grows blob by blob is copied again and again.
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(blobs))]
+    data = pa.Array.from_buffers(pa.binary(), len(blobs), buffers)
     lengths = np.full(len(blobs), block.length)
-    return pa.table({"trial_id": block.rows["trial_id"], "length": lengths, "data": blobs})
+    return pa.table({"trial_id": block.rows["trial_id"], "length": lengths, "data": data})
