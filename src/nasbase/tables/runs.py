@@ -219,8 +219,8 @@ def _common_length(column: pa.Array) -> int:
     """Length of all lists of a column of numbers; 0 if they differ or anything is NULL."""
     if not pa.types.is_list(column.type) or column.null_count or column.flatten().null_count:
         return 0
-    lengths = np.unique(column.value_lengths())
-    return int(lengths[0]) if len(lengths) == 1 else 0
+    lengths = column.value_lengths().to_numpy()
+    return int(lengths[0]) if len(lengths) and (lengths == lengths[0]).all() else 0
 
 
 def ranges(keys: pa.Array, num_values: int, target: int) -> Iterator[slice]:
