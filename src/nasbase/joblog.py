@@ -40,7 +40,8 @@ def job_log(path: str | Path) -> Iterator[None]:
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:
-        yield
+        with _NoPandas():
+            yield
     except NasbaseError as error:
         logging.getLogger(__name__).error("%s", error)
         sys.stderr.write(f"\n{error}\n\n")
@@ -58,6 +59,25 @@ def job_log(path: str | Path) -> Iterator[None]:
         )
         root.removeHandler(handler)
         handler.close()
+
+
+class _NoPandas:
+    """Finder of modules that keeps pandas out of a job, unless it is there already.
+
+    At its first array pyarrow imports pandas if it can, and that takes a job as long as all of its
+    other imports. No job needs it.
+    """
+
+    def __enter__(self) -> None:
+        sys.meta_path.insert(0, self)
+
+    def __exit__(self, *_: object) -> None:
+        sys.meta_path.remove(self)
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("jobs do without pandas", name=name)
 
 
 def add_worker(worker: int, peak_mb: float) -> None:

@@ -47,3 +47,19 @@ def test_a_failed_job_says_it_too(tmp_path, capsys):
     assert "The file is cut." in capsys.readouterr().err
     assert "ERROR The file is cut." in log.read_text()
     assert last(log)["peak_mb"] > 0
+
+
+def test_a_job_does_without_pandas(tmp_path):
+    """And what comes after the job has it, if it asks for it."""
+    program = """if True:
+        import sys
+        import numpy as np
+        import pyarrow as pa
+        from nasbase.joblog import job_log
+        with job_log(sys.argv[1]):
+            column = pa.array(np.arange(3))
+        assert "pandas" not in sys.modules
+        import pandas
+        assert column.to_pandas().tolist() == [0, 1, 2]
+    """
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "log")], check=True)
