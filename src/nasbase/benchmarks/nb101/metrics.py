@@ -8,7 +8,7 @@ disagrees is walked, too. There is no layout that only the fast way knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -184,10 +184,9 @@ class MetricsDecoder:
         doubles = np.zeros((count, _DOUBLES), np.float64)
         params = np.zeros(count, np.int64)
         for chosen, rows in messages:
-            for layout, matched in self._split(rows, chosen, where):
-                places = chosen[matched]
-                doubles[places] = layout.read_doubles(rows[matched])
-                params[places] = layout.read_params(rows[matched])
+            for layout, places, alike in self._split(rows, chosen, where):
+                doubles[places] = layout.read_doubles(alike)
+                params[places] = layout.read_params(alike)
         if count and params.max() > _MAX_PARAMS:
             worst = int(params.argmax())
             raise located(_bad_params(int(params[worst])), where(worst))
@@ -196,27 +195,27 @@ class MetricsDecoder:
 
     def _split(
         self, rows: NDArray[np.uint8], places: NDArray[np.int64], where: Callable[[int], str]
-    ) -> list[tuple[Layout, NDArray[np.int64]]]:
+    ) -> Iterator[tuple[Layout, NDArray[np.int64], NDArray[np.uint8]]]:
         """Every layout among messages of one length, and the messages that have it."""
         known = self._layouts.setdefault(rows.shape[1], [])
-        pending = np.arange(len(rows))
-        parts = []
-        for layout in known:
-            matched = layout.matches(rows[pending])
-            if matched.any():
-                parts.append((layout, pending[matched]))
-                pending = pending[~matched]
-        while pending.size:
-            first = int(pending[0])
-            layout = _learn(rows[first].tobytes(), where(int(places[first])))
-            if len(known) < _MAX_LAYOUTS:
-                known.append(layout)
-                matched = layout.matches(rows[pending])
+        candidates = iter(tuple(known))
+        while len(rows):
+            layout = next(candidates, None)
+            if layout is not None:
+                matched = layout.matches(rows)
             else:
-                matched = np.arange(len(pending)) == 0
-            parts.append((layout, pending[matched]))
-            pending = pending[~matched]
-        return parts
+                layout = _learn(rows[0].tobytes(), where(int(places[0])))
+                if len(known) < _MAX_LAYOUTS:
+                    known.append(layout)
+                    matched = layout.matches(rows)
+                else:
+                    matched = np.arange(len(rows)) == 0
+            if matched.all():  # mostly: nothing is copied
+                yield layout, places, rows
+                return
+            if matched.any():
+                yield layout, places[matched], rows[matched]
+                places, rows = places[~matched], rows[~matched]
 
 
 def _learn(message: bytes, place: str) -> Layout:

@@ -106,7 +106,8 @@ def _parse_usual(block: Block) -> tuple[NDArray[np.int64], Rows]:
 
 
 def _any_escape(texts: pa.StringArray) -> bool:
-    return pc.any(pc.match_substring(texts, "\\")).as_py() is True
+    data = texts.buffers()[2]
+    return data is not None and b"\\" in bytes(data)
 
 
 def _parse_each(block: Block, places: NDArray[np.int64]) -> Rows:
@@ -229,11 +230,12 @@ def _unfold(wrapped: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     length = wrapped.shape[1]
     ends = np.unique(np.r_[np.arange(_LINE, length - 1, _LINE + 2), max(0, length - 2)])
-    if length < 2 or not (wrapped[:, ends] == ord("\\")).all():
+    if length <= 2 or not (wrapped[:, ends] == ord("\\")).all():
         raise ValueError("newlines stand elsewhere")
     if not (wrapped[:, ends + 1] == ord("n")).all():
         raise ValueError("something else is escaped")
-    return np.delete(wrapped, np.r_[ends, ends + 1], axis=1)
+    lines = range(0, length - 2, _LINE + 2)
+    return np.hstack([wrapped[:, i : min(i + _LINE, length - 2)] for i in lines])
 
 
 def _decode(
@@ -256,7 +258,7 @@ def _decode(
     if padding[:, :2].any() or (padding[:, 2] & ~padding[:, 3]).any():
         raise ValueError("padding stands elsewhere")
     last[padding] = ord("A")
-    whole = np.frombuffer(b64decode(digits.tobytes(), validate=True), np.uint8)
+    whole = np.frombuffer(b64decode(digits.data.cast("B"), validate=True), np.uint8)
     whole = whole.reshape(len(digits), -1)
     padded = padding.sum(axis=1)
     for short in np.unique(padded).tolist():
