@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasbase.tables.order import order_of
+from nasbase.tables.order import equal_at, first_alike, order_of
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3)
 TEXTS = st.text(alphabet="ab\0ä", max_size=10) | st.text(alphabet="01", min_size=12, max_size=12)
@@ -55,3 +55,19 @@ def test_many_hashes():
 def test_null_has_no_place():
     with pytest.raises(ValueError, match="NULL"):
         order_of(pa.table({"a": pa.array([1, None])}), ["a"])
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=20), st.data())
+def test_what_is_alike(texts, data):
+    known = [text for text in texts if text is not None]
+    expected = [known.index(text) for text in known]
+    for column in (pa.array(known, pa.string()), pa.array(known, pa.string()).dictionary_encode()):
+        assert first_alike(column).tolist() == expected
+    places = data.draw(
+        st.lists(st.integers(0, max(0, len(texts) - 1)), min_size=len(texts), max_size=len(texts))
+    )
+    found = equal_at(pa.array(texts, pa.string()), np.array(places, np.int64))
+    same = [text == texts[at] for text, at in zip(texts, places, strict=True)]
+    assert found.tolist() == same
+    numbers = pa.array([None if text is None else ord(text) for text in texts], pa.int8())
+    assert equal_at(numbers, np.array(places, np.int64)).tolist() == same

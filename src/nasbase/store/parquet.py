@@ -132,9 +132,9 @@ class TableWriter:
         return self
 
     def _open(self, first: pa.Table) -> pq.ParquetWriter:
-        """Begin the file; the first row group tells how each column is best encoded."""
+        """Begin the file; its first rows tell how each column is best encoded."""
         described = {"nasbase.table": self._table.meaning, **self._metadata}
-        encodings = _encodings(first)
+        encodings = _encodings(first.slice(0, ROW_GROUP_ROWS))
         return pq.ParquetWriter(
             self._path,
             self._schema.with_metadata(described),

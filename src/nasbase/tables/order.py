@@ -48,11 +48,17 @@ def order_of(rows: pa.Table, names: Sequence[str]) -> NDArray[np.int64]:
 
 def first_alike(column: pa.Array) -> NDArray[np.int64]:
     """For each row, the place of the first one with the same value (none may be NULL)."""
-    encoded = column.dictionary_encode()
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     which, places = encoded.indices.to_numpy(), np.arange(len(column))
     first = np.empty(len(encoded.dictionary), np.int64)
     first[which[::-1]] = places[::-1]  # of several values for one place the last one stays
     return first[which]
+
+
+def equal_at(column: pa.Array, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """For each row, whether its value is that of the row at a place; NULL is equal to NULL."""
+    codes = column.dictionary_encode(null_encoding="encode").indices.to_numpy()
+    return codes == codes[places]
 
 
 def _any_twice(ascending: NDArray[np.uint64]) -> bool:

@@ -119,7 +119,7 @@ def _architectures(rows: Rows, block: Block) -> pa.Table:
     hashes, graphs, labels = (
         column.dictionary_encode() for column in (rows.hash, rows.adjacency, rows.operations)
     )
-    first = first_alike(rows.hash)
+    first = first_alike(hashes)
     kept = first == np.arange(len(block))
     for codes in (graphs.indices.to_numpy(), labels.indices.to_numpy()):
         kept |= codes != codes[first]
