@@ -7,10 +7,11 @@ Neither the ImageNet stem nor the NAS cells have a formula: their costs are NULL
 
 from __future__ import annotations
 
-import json
 import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
 
 from nasbase.benchmarks.nds.space import BASIC, BOTTLENECK, NAS_CELL
 
@@ -55,7 +56,7 @@ def cifar_costs(architectures: pa.Table) -> list[Cost | None]:
     families = architectures["model_family"].to_pylist()
     specs = architectures["model_spec"].to_pylist()
     return [
-        None if family == NAS_CELL else cifar_cost(family, json.loads(spec))
+        None if family == NAS_CELL else cifar_cost(family, orjson.loads(spec))
         for family, spec in zip(families, specs, strict=True)
     ]
 
