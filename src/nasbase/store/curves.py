@@ -123,6 +123,8 @@ def _fill(
     dense: np.ndarray, present: np.ndarray, column: pa.ChunkedArray, goal: np.ndarray | None
 ) -> None:
     """Put the points of one series where they belong; None: one after the other."""
+    if column.null_count == len(column):  # most splits were evaluated on some data sets alone
+        return
     for target, source in ((dense, pc.fill_null(column, 0.0)), (present, _valid(column))):
         points = np.asarray(source)
         if goal is None:
