@@ -101,14 +101,14 @@ def test_a_job_counts_its_workers(tmp_path):
 
 
 INTERRUPTED = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from nasbase.checks.check import Artifacts, Check
 from nasbase.checks.pool import run_checks
 from nasbase.joblog import job_log
 
 def begin(artifacts, outcome):
-    print("begun", flush=True)
+    os.write(1, b"begun\\n")
     time.sleep(600)
 
 here = Artifacts("nb101", "full", Path("."), partial=False, synthetic=True)
@@ -124,9 +124,14 @@ def test_an_interrupted_job_ends_without_the_checks_that_are_left(tmp_path):
     with subprocess.Popen(
         command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as job:
-        assert [job.stdout.readline() for _ in range(2)] == ["begun\n"] * 2
-        os.killpg(job.pid, signal.SIGINT)  # as a terminal does
-        more, said = job.communicate(timeout=60)
+        try:
+            begun = [job.stdout.readline() for _ in range(2)]
+            os.killpg(job.pid, signal.SIGINT)  # as a terminal does
+            more, said = job.communicate(timeout=60)
+        finally:
+            if job.returncode is None:
+                os.killpg(job.pid, signal.SIGKILL)
+    assert begun == ["begun\n"] * 2
     assert (job.returncode, more) == (130, "")
     assert "start the same command again" in said
     assert "Traceback" not in said
