@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "cores": given.cores,
         "benchmarks": given.benchmarks,
         "builds": builds,
-        "floors": {name: floors(name, largest) for name in given.benchmarks},
+        "floors": {name: floors(name, largest, given.cores) for name in given.benchmarks},
         "shards": {} if given.no_scaling else scaling(largest, given.benchmarks),
     }
     given.out.mkdir(parents=True, exist_ok=True)
