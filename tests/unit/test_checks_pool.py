@@ -108,7 +108,7 @@ from nasbase.checks.pool import run_checks
 from nasbase.joblog import job_log
 
 def begin(artifacts, outcome):
-    os.write(1, b"begun\\n")
+    os.write(1, b"%d\\n" % os.getpid())
     time.sleep(600)
 
 here = Artifacts("nb101", "full", Path("."), partial=False, synthetic=True)
@@ -118,20 +118,24 @@ with job_log(sys.argv[1]):
 
 
 @forked
-def test_an_interrupted_job_ends_without_the_checks_that_are_left(tmp_path):
+@pytest.mark.parametrize("workers_first", [False, True])
+def test_an_interrupted_job_ends_without_the_checks_that_are_left(tmp_path, workers_first):
     log = tmp_path / "job.log"
     command = [sys.executable, "-c", INTERRUPTED, str(log)]
     with subprocess.Popen(
         command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as job:
         try:
-            begun = [job.stdout.readline() for _ in range(2)]
+            workers = [int(job.stdout.readline()) for _ in range(2)]
+            if workers_first:
+                for worker in workers:
+                    os.kill(worker, signal.SIGINT)
+                time.sleep(0.2)
             os.killpg(job.pid, signal.SIGINT)  # as a terminal does
             more, said = job.communicate(timeout=60)
         finally:
             if job.returncode is None:
                 os.killpg(job.pid, signal.SIGKILL)
-    assert begun == ["begun\n"] * 2
     assert (job.returncode, more) == (130, "")
     assert "start the same command again" in said
     assert "Traceback" not in said

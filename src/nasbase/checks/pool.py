@@ -19,6 +19,9 @@ from nasbase.joblog import add_worker, peak_mb
 
 logger = logging.getLogger(__name__)
 
+_MOMENT_S = 1.0
+"""Ctrl-C ends the workers, too: where they were faster, it comes here a moment later."""
+
 _work: tuple[Sequence[Check], Artifacts]
 """What a worker runs; it has it from the process that it was forked from."""
 
@@ -55,6 +58,7 @@ def run_checks(
             try:
                 record, seconds, worker, peak = running[number].result()
             except BrokenProcessPool as error:
+                time.sleep(_MOMENT_S)
                 raise _ended(artifacts, check) from error
             add_worker(worker, peak)
             yield _logged(record, seconds)
