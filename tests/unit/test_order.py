@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nasbase.tables.arrow import texts_of, validity
 from nasbase.tables.order import equal_at, first_alike, order_of
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3)
@@ -55,6 +56,17 @@ def test_many_hashes():
 def test_null_has_no_place():
     with pytest.raises(ValueError, match="NULL"):
         order_of(pa.table({"a": pa.array([1, None])}), ["a"])
+
+
+@given(st.lists(st.none() | st.text(max_size=3)), st.integers(0, 5))
+def test_what_lies_in_an_array(texts, start):
+    array = pa.array(texts, pa.string()).slice(start)
+    assert validity(array).tolist() == [text is not None for text in texts[start:]]
+    known = array.drop_null()
+    lengths, joint = texts_of(known)
+    assert lengths.tolist() == [len(text.encode()) for text in known.to_pylist()]
+    assert bytes(joint) == "".join(known.to_pylist()).encode()
+    assert validity(pa.nulls(len(texts))).tolist() == [False] * len(texts)
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=20), st.data())

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nasbase.store.parquet import read_batches
+from nasbase.tables.arrow import joined, validity
 from nasbase.tables.catalogue import SAMPLE_SERIES, series
 
 BLOCK_VALUES = 4 << 20
@@ -125,23 +126,12 @@ def _fill(
     """Put the points of one series where they belong; None: one after the other."""
     if column.null_count == len(column):  # most splits were evaluated on some data sets alone
         return
-    for target, source in ((dense, pc.fill_null(column, 0.0)), (present, _valid(column))):
+    for target, source in ((dense, pc.fill_null(column, 0.0)), (present, validity(joined(column)))):
         points = np.asarray(source)
         if goal is None:
             target[:] = points.reshape(target.shape)
         else:
             target[np.divmod(goal, target.shape[1])] = points
-
-
-def _valid(column: pa.ChunkedArray) -> np.ndarray:
-    """Where a column has values; several times faster than `is_valid`, which asks one by one."""
-    array = column.combine_chunks()
-    bits = array.buffers()[0]
-    if bits is None:
-        return np.ones(len(array), dtype=bool)
-    end = array.offset + len(array)
-    valid = np.unpackbits(np.frombuffer(bits, np.uint8), count=end, bitorder="little")
-    return valid[array.offset :].view(bool)
 
 
 def _pieces(rows: pa.Table, length: str | int | None, most: int) -> Iterator[tuple[pa.Table, int]]:

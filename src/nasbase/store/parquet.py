@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from nasbase.errors import ArtifactError
 from nasbase.staging import staged_file
-from nasbase.tables.arrow import arrow_schema, joined
+from nasbase.tables.arrow import arrow_schema, joined, texts_of, validity
 from nasbase.tables.columns import Table
 
 ROW_GROUP_ROWS = 122_880
@@ -64,9 +64,9 @@ class ContentDigest:
         """Add the next block: `DIGEST_ROWS` rows, fewer only at the end."""
         for column in block.columns:
             array = joined(column)
-            self._hash.update(np.packbits(_valid(array), bitorder="little").data)
+            self._hash.update(np.packbits(validity(array), bitorder="little").data)
             if pa.types.is_string(array.type):
-                lengths, text = _texts(_filled(array, ""))
+                lengths, text = texts_of(_filled(array, ""))
                 self._hash.update(lengths.astype("<i4", copy=False).data)
                 self._hash.update(text)
             elif pa.types.is_boolean(array.type):
@@ -81,21 +81,8 @@ class ContentDigest:
         return self._hash.hexdigest()
 
 
-def _valid(array: pa.Array) -> np.ndarray:
-    return np.asarray(array.is_valid()) if array.null_count else np.ones(len(array), dtype=bool)
-
-
 def _filled(array: pa.Array, value: Any) -> pa.Array:
     return pc.fill_null(array, value) if array.null_count else array
-
-
-def _texts(array: pa.StringArray) -> tuple[np.ndarray, memoryview]:
-    """Lengths in bytes of texts, and all of them end to end, as they lie in memory."""
-    _, offsets, data = array.buffers()
-    if not len(array) or data is None:
-        return np.zeros(len(array), np.int32), memoryview(b"")
-    ends = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
-    return np.diff(ends), memoryview(data)[ends[0] : ends[-1]]
 
 
 class TableWriter:

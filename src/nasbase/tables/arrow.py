@@ -1,7 +1,8 @@
-"""Arrow schemas derived from the catalogue."""
+"""Arrow schemas derived from the catalogue, and what lies in Arrow's arrays."""
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 
 from nasbase.tables.columns import Column, Table
@@ -43,3 +44,22 @@ def arrow_schema(table: Table) -> pa.Schema:
 def joined(column: pa.ChunkedArray) -> pa.Array:
     """A column in one piece; only one of several pieces is copied for it."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def validity(array: pa.Array) -> np.ndarray:
+    """Which values are there; several times faster than `is_valid`, which asks one by one."""
+    bits = array.buffers()[0]
+    if bits is None or not array.null_count:  # without bits all are there, or none is (type null)
+        return np.full(len(array), not array.null_count)
+    end = array.offset + len(array)
+    valid = np.unpackbits(np.frombuffer(bits, np.uint8), count=end, bitorder="little")
+    return valid[array.offset :].view(bool)
+
+
+def texts_of(array: pa.StringArray) -> tuple[np.ndarray, memoryview]:
+    """Lengths in bytes of texts, and all of them end to end, as they lie in memory."""
+    _, offsets, data = array.buffers()
+    if not len(array) or data is None:
+        return np.zeros(len(array), np.int32), memoryview(b"")
+    ends = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
+    return np.diff(ends), memoryview(data)[ends[0] : ends[-1]]

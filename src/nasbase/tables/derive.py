@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nasbase.tables.arrow import arrow_type, joined
+from nasbase.tables.arrow import arrow_type, joined, validity
 from nasbase.tables.catalogue import SAMPLE_SERIES, final_values, series, tables
 from nasbase.tables.columns import Column, Table
 from nasbase.tables.shards import SAMPLE_PREFIX
@@ -30,7 +30,7 @@ def changes(rows: pa.Table, names: Sequence[str]) -> np.ndarray:
 def flat(rows: pa.Table, name: str, lengths: np.ndarray) -> pa.Array:
     """Values of a list column end to end; a NULL list gives as many NULLs as ``lengths`` says."""
     lists = joined(rows[name])
-    valid = np.asarray(lists.is_valid())
+    valid = validity(lists)
     own = np.asarray(pc.fill_null(pc.list_value_length(lists), 0))
     if not (own[valid] == lengths[valid]).all():
         raise ValueError(f"column {name}: a list is not as long as its row's epochs")
@@ -80,7 +80,7 @@ def total_times(rows: pa.Table, whole: np.ndarray) -> pa.Array:
     lists = joined(rows["train_time_s"])
     lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0)).astype(np.int64)
     values = lists.flatten()
-    known = np.asarray(values.is_valid())
+    known = validity(values)
     values = np.asarray(pc.fill_null(values, 0.0))
     starts = np.cumsum(lengths) - lengths
     total = np.zeros(rows.num_rows)
@@ -153,7 +153,7 @@ def _moments(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     absent = np.zeros(len(n), dtype=bool)
     if column.null_count:
-        absent[group[~np.asarray(column.is_valid())]] = True
+        absent[group[~validity(column)]] = True
         column = pc.fill_null(column, 0.0)
     values = column.to_numpy()
     total = np.zeros(len(n))

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from nasbase.tables.arrow import joined
+from nasbase.tables.arrow import joined, texts_of
 from nasbase.tables.statistics import levels
 
 _PREFIX_BYTES = 8
@@ -88,12 +88,10 @@ def _dense(values: NDArray[np.generic]) -> tuple[NDArray[np.uint64], int]:
 
 def _order_of_texts(texts: pa.StringArray) -> NDArray[np.int64]:
     """Order of different texts: that of their first bytes, unless some begin alike."""
-    _, offsets, data = texts.buffers()
-    edges = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    raw = np.frombuffer(data or b"", np.uint8)[: edges[-1] if len(edges) else 0]
-    raw = np.append(raw, np.zeros(_PREFIX_BYTES, np.uint8))
-    heads = sliding_window_view(raw, _PREFIX_BYTES)[edges[:-1]]
-    heads[np.arange(_PREFIX_BYTES) >= np.diff(edges)[:, None]] = 0
+    lengths, joint = texts_of(texts)
+    raw = np.append(np.frombuffer(joint, np.uint8), np.zeros(_PREFIX_BYTES, np.uint8))
+    heads = sliding_window_view(raw, _PREFIX_BYTES)[np.cumsum(lengths) - lengths]
+    heads[np.arange(_PREFIX_BYTES) >= lengths[:, None]] = 0
     prefixes = heads.view(">u8")[:, 0].astype(np.uint64)
     order = np.argsort(prefixes)
     if _any_twice(prefixes[order]):

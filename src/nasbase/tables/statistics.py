@@ -153,9 +153,8 @@ def inversions(ranks: np.ndarray, bits: int | None = None) -> int:
     largest = int(ranks.max(initial=0))
     bits = largest.bit_length() if bits is None else bits
     groups = np.arange((largest >> bits) + 1)  # the higher bits of each group, in order of groups
-    sizes = [
-        np.bincount(ranks, minlength=len(groups) << bits)
-    ]  # of groups, by number of lower bits
+    # Sizes of groups, by the number of their lower bits.
+    sizes = [np.bincount(ranks, minlength=len(groups) << bits)]
     for _ in range(bits):
         sizes.append(sizes[-1].reshape(-1, 2).sum(axis=1))
     found = 0

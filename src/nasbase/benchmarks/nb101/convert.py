@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from nasbase.benchmarks.nb101.metrics import EVALUATIONS, FIELDS, Metrics, MetricsDecoder
 from nasbase.benchmarks.nb101.rows import (
+    NUMBER_BYTES,
     Rows,
     check_cell,
     check_cells,
+    numbers_at,
     parse_row,
     parse_rows,
 )
@@ -39,24 +41,19 @@ SCHEDULES = {"full": (4, 12, 36, 108), "only108": (108,)}
 
 # Every row of upstream begins ["<32 digits>", <epochs>, " - what stands there is looked at without
 # parsing the row.
-_EPOCHS_AT, _EPOCHS_BYTES = 36, 8
+_EPOCHS_AT = 36
 _EPOCHS = re.compile(rb' ?"?([1-9][0-9]{0,4})"?,')
 
 
 def _count_schedules(block: Block) -> Counter[int]:
     """How many records of a block have each schedule, as far as their beginnings tell."""
-    usual = block.lengths > _EPOCHS_AT + _EPOCHS_BYTES
+    usual = block.lengths > _EPOCHS_AT + NUMBER_BYTES
     for text, place in ((b'["', 0), (b'",', _EPOCHS_AT - 2)):
         usual &= block.stands(text, block.starts + place)
-    tails = block.windows(block.starts[usual] + _EPOCHS_AT, _EPOCHS_BYTES).view("<u8")[:, 0]
-    texts, inverse, counts = np.unique(tails, return_inverse=True, return_counts=True)
-    found = [_EPOCHS.match(text) for text in texts.view("S8").tolist()]
-    usual[usual] = np.array([match is not None for match in found], bool)[inverse]
-    schedules: Counter[int] = Counter()
-    for match, count in zip(found, counts.tolist(), strict=True):
-        if match:
-            schedules[int(match[1])] += count
-    for index in np.flatnonzero(~usual).tolist():
+    epochs = np.where(usual, numbers_at(block, block.starts + _EPOCHS_AT, _EPOCHS), 0)
+    found, counts = np.unique(epochs[epochs > 0], return_counts=True)
+    schedules = Counter(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+    for index in np.flatnonzero(epochs == 0).tolist():
         try:
             schedules[parse_row(block.payload(index)).epochs] += 1
         except RawDataError as error:

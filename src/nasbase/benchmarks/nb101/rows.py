@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from math import isqrt
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -34,7 +34,8 @@ _INTEGER = re.compile(r"[0-9]{1,5}")
 _LINE = 76  # characters of base64 in a line
 _QUOTES = 8
 _HASH_BYTES = 32
-_EPOCHS_BYTES = 8
+NUMBER_BYTES = 8
+"""Where `numbers_at` looks for a number."""
 _EPOCHS = re.compile(rb'", ([1-9][0-9]{0,4})(?:,|$)')
 _TEXTS = ("hash", "adjacency", "operations")
 _NONE = np.empty(0, np.int64)
@@ -157,13 +158,21 @@ def _quotes(block: Block) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
 
 def _epochs(block: Block, marks: NDArray[np.int64]) -> NDArray[np.int64]:
     """The number between the second quote and the third one; 0 where there is none."""
-    texts = block.windows(marks[:, 1], _EPOCHS_BYTES).view(f"S{_EPOCHS_BYTES}")[:, 0]
-    alike, which = np.unique(texts.view("<u8"), return_inverse=True)
-    found = [_EPOCHS.match(text) for text in alike.view("S8").tolist()]
-    values = np.array([int(match[1]) if match else 0 for match in found], np.int64)
-    digits = np.array([len(match[1]) if match else 0 for match in found], np.int64)
-    fits = marks[:, 2] - marks[:, 1] == digits[which] + 5  # quote, comma, blank, comma, blank
-    return np.where(fits, values[which], 0)
+    values = numbers_at(block, marks[:, 1], _EPOCHS)
+    digits = np.searchsorted([1, 10, 100, 1000, 10_000], values, side="right")
+    fits = marks[:, 2] - marks[:, 1] == digits + 5  # quote, comma, blank, comma, blank
+    return np.where(fits, values, 0)
+
+
+def numbers_at(block: Block, places: NDArray[np.int64], pattern: re.Pattern[bytes]) -> NDArray[Any]:
+    """What a pattern finds in the eight bytes at each place, as int64; 0 where it finds nothing.
+
+    The records of a release have few such texts: each is looked at once.
+    """
+    texts = block.windows(places, NUMBER_BYTES).view("<u8")[:, 0]
+    alike, which = np.unique(texts, return_inverse=True)
+    found = [pattern.match(text) for text in alike.view("S8").tolist()]
+    return np.array([int(match[1]) if match else 0 for match in found], np.int64)[which]
 
 
 def parse_row(payload: bytes) -> Row:
