@@ -231,10 +231,14 @@ def test_an_architecture_described_twice_is_refused(tmp_path, records):
     assert "'other'" in str(error.value)
 
 
-def test_a_trial_of_an_unknown_architecture_is_refused(tmp_path, records):
+@pytest.mark.parametrize("unknown", [0, 3, 5])
+def test_a_trial_of_an_unknown_architecture_is_refused(tmp_path, records, unknown):
     raw = RawRelease("nats_sss", "sample", (), partial=True, synthetic=True)
-    with pytest.raises(RawDataError, match="does not describe"):
-        build(tmp_path / "b", records, raw=raw, rows=[architecture(i) for i in range(5)])
+    rows = [architecture(i) for i in range(6) if i != unknown]
+    with pytest.raises(RawDataError, match="does not describe") as error:
+        build(tmp_path / "b", records, raw=raw, rows=rows)
+    known = sum(record["arch_id"] != unknown for record in records)
+    assert f"{known} trials with a known architecture" in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasbase.tables.arrow import texts_of, validity
-from nasbase.tables.order import equal_at, first_alike, order_of
+from nasbase.tables.arrow import one_text, texts_of, validity, values_at
+from nasbase.tables.order import first_alike, order_of
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 3)
 TEXTS = st.text(alphabet="ab\0ä", max_size=10) | st.text(alphabet="01", min_size=12, max_size=12)
@@ -67,19 +67,24 @@ def test_what_lies_in_an_array(texts, start):
     assert lengths.tolist() == [len(text.encode()) for text in known.to_pylist()]
     assert bytes(joint) == "".join(known.to_pylist()).encode()
     assert validity(pa.nulls(len(texts))).tolist() == [False] * len(texts)
+    places = np.arange(len(array) * 2) // 2
+    assert values_at(array, places).to_pylist() == [
+        text for text in array.to_pylist() for _ in "12"
+    ]
 
 
-@given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=20), st.data())
-def test_what_is_alike(texts, data):
+@pytest.mark.parametrize(
+    ("texts", "one"), [(["a", "a"], True), (["a", "b"], False), ([], False), (["a", None], False)]
+)
+def test_one_text(texts, one):
+    column = pa.array(texts, pa.string())
+    assert one_text(column) is one
+    assert values_at(column, np.array([], np.int64)).equals(pa.array([], pa.string()))
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=20))
+def test_what_is_alike(texts):
     known = [text for text in texts if text is not None]
     expected = [known.index(text) for text in known]
     for column in (pa.array(known, pa.string()), pa.array(known, pa.string()).dictionary_encode()):
         assert first_alike(column).tolist() == expected
-    places = data.draw(
-        st.lists(st.integers(0, max(0, len(texts) - 1)), min_size=len(texts), max_size=len(texts))
-    )
-    found = equal_at(pa.array(texts, pa.string()), np.array(places, np.int64))
-    same = [text == texts[at] for text, at in zip(texts, places, strict=True)]
-    assert found.tolist() == same
-    numbers = pa.array([None if text is None else ord(text) for text in texts], pa.int8())
-    assert equal_at(numbers, np.array(places, np.int64)).tolist() == same

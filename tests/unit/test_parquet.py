@@ -112,7 +112,20 @@ def test_the_file_explains_its_columns(tmp_path):
     field = pq.read_schema(tmp_path / "t.parquet").field("value")
     described = {k: v for k, v in field.metadata.items() if not k.startswith(b"PARQUET")}
     assert described == {b"description": b"Value.", b"origin": b"released", b"unit": b"s"}
-    assert pq.read_metadata(tmp_path / "t.parquet").row_group(0).column(1).compression == "ZSTD"
+    group = pq.read_metadata(tmp_path / "t.parquet").row_group(0)
+    codecs = {c.path_in_schema: c.compression for c in map(group.column, range(4))}
+    assert codecs == {"thing_id": "LZ4", "value": "LZ4", "name": "ZSTD", "flag": "LZ4"}
+
+
+def test_keys_in_order_are_written_as_their_differences(tmp_path):
+    keys = [i // 300 for i in range(3000)]
+    columns = {"thing_id": keys, "value": [0.5] * 3000, "name": ["a"] * 3000, "flag": [True] * 3000}
+    path = tmp_path / "t.parquet"
+    for numbers, encoding in ((keys, "DELTA_BINARY_PACKED"), (keys[::-1], "RLE_DICTIONARY")):
+        rows = pa.table(columns | {"thing_id": numbers}, schema=arrow_schema(TABLE))
+        write(path, [rows])
+        assert encoding in pq.read_metadata(path).row_group(0).column(0).encodings
+        assert pq.read_table(path).equals(rows)
 
 
 def test_columns_whose_values_hardly_repeat_have_no_dictionary(tmp_path):

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasbase.tables.runs import reordered
+from nasbase.errors import RawDataError
+from nasbase.tables import runs
+from nasbase.tables.runs import DistinctArchitectures, reordered
+from nasbase.tables.shards import shard_architectures
 
 NUMBERS = st.one_of(st.none(), st.floats(allow_nan=False))
 UNIFORM = st.integers(0, 3).flatmap(
@@ -33,3 +36,33 @@ def test_some_rows_or_none(kept):
     rows = pa.table({"list": [[1, 2], [3, 4], [5, 6]], "text": ["a", None, "c"]})
     moved = reordered(rows, np.array(kept, dtype=np.int64))
     assert moved.equals(rows.take(pa.array(kept, pa.int64())))
+
+
+def architectures(ids, **other):
+    rows = [{"arch_id": i, "arch_str": f"a{i}", **{f"c{k}": i for k in range(5)}} for i in ids]
+    return pa.Table.from_pylist(
+        [row | other for row in rows], schema=shard_architectures("nats_sss")
+    )
+
+
+@given(st.lists(st.lists(st.integers(0, 20), max_size=12), max_size=6))
+def test_each_architecture_is_kept_once(pieces):
+    distinct = DistinctArchitectures("nats_sss")
+    for ids in pieces:
+        distinct.add(architectures(ids))
+        distinct.table()  # which merges what came so far
+    assert distinct.table().equals(architectures(sorted({i for ids in pieces for i in ids})))
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_two_descriptions_of_an_architecture_are_refused(monkeypatch, merged):
+    monkeypatch.setattr(runs, "_COMPARED_ROWS", 2)
+    distinct = DistinctArchitectures("nats_sss")
+    distinct.add(architectures(range(7)))
+    if merged:
+        distinct.table()
+    distinct.add(architectures([3, 4]))
+    distinct.add(architectures([5], c2=9))
+    with pytest.raises(RawDataError, match="arch_id 5") as error:
+        distinct.table()
+    assert (error.value.expected["c2"], error.value.found["c2"]) == (5, 9)

@@ -18,7 +18,7 @@ from tables_by_hand import accuracy_tables, write
 from nasbase.checks import summaries as checks
 from nasbase.checks.check import Artifacts
 from nasbase.tables.catalogue import tables
-from nasbase.tables.statistics import correlations, inversions
+from nasbase.tables.statistics import correlations, correlations_of_shares, inversions, levels
 from nasbase.tables.summaries import highest, write_summaries
 
 HALVES = ("cifar100", "ImageNet16-120")
@@ -324,6 +324,26 @@ def test_correlations(pairs):
             assert math.isnan(getattr(found, name))
         else:
             assert getattr(found, name) == pytest.approx(function(x, y).statistic, abs=1e-12)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4)), min_size=2, max_size=60),
+    st.sets(st.integers(2, 60)),
+)
+def test_correlations_of_shares(pairs, sizes):
+    x, y = np.array(sorted(pairs, key=lambda pair: -pair[1]), dtype=float).T
+    sizes = sorted(size for size in sizes if size <= len(x))
+    # Levels among more numbers have gaps.
+    found = correlations_of_shares(x, y, 2 * levels(x) + 1, 3 * levels(y) + 2, sizes)
+    alone = [correlations(x[:size], y[:size]) for size in sizes]
+    assert np.array_equal(found, alone, equal_nan=True)
+
+
+@given(st.lists(st.sampled_from([0.0, -0.0, 1.5, -2.0, math.inf, -math.inf, math.nan]), max_size=9))
+def test_levels(numbers):
+    order = sorted({(math.isnan(x), 0.0 if math.isnan(x) else x + 0.0) for x in numbers})
+    expected = [order.index((math.isnan(x), 0.0 if math.isnan(x) else x)) for x in numbers]
+    assert levels(np.array(numbers)).tolist() == expected
 
 
 @given(st.lists(st.integers(0, 40), max_size=50))

@@ -94,7 +94,7 @@ class Accuracies:
 
     def _read_means(self, path: Path) -> None:
         columns = [f"{split}_acc_pct_mean" for split in self.splits]
-        with open_parquet(path) as file:
+        with open_parquet(path, ["dataset"]) as file:
             for batch in file.iter_batches(columns=[self.subject]):
                 if batch.num_rows:
                     self.size = max(self.size, pc.max(batch[self.subject]).as_py() + 1)
@@ -110,7 +110,7 @@ class Accuracies:
     def _read_trials(self, path: Path) -> None:
         columns = [f"{split}_acc_pct" for split in self.splits]
         key = ["dataset", "num_epochs", "run"]
-        with open_parquet(path) as file:
+        with open_parquet(path, ["dataset"]) as file:
             for batch in file.iter_batches(columns=[self.subject, *key, "seed", *columns]):
                 for (dataset, epochs, run), rows in _parts(batch, key):
                     ids = rows[self.subject].to_numpy()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nasbase.tables.columns import Column, Table
 
@@ -54,6 +55,20 @@ def validity(array: pa.Array) -> np.ndarray:
     end = array.offset + len(array)
     valid = np.unpackbits(np.frombuffer(bits, np.uint8), count=end, bitorder="little")
     return valid[array.offset :].view(bool)
+
+
+def one_text(column: pa.Array) -> bool:
+    """Whether a column is one and the same text in every row, as names of data sets often are."""
+    if not pa.types.is_string(column.type) or not len(column) or column.null_count:
+        return False
+    return bool(pc.all(pc.equal(column, column[0])).as_py())
+
+
+def values_at(column: pa.Array, places: np.ndarray) -> pa.Array:
+    """The values at some places."""
+    if one_text(column):
+        return pa.repeat(column[0], len(places))
+    return column.take(pa.array(places))
 
 
 def texts_of(array: pa.StringArray) -> tuple[np.ndarray, memoryview]:

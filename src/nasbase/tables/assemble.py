@@ -169,9 +169,9 @@ class _Assembly:
         cost_ids = costs["arch_id"].to_numpy()
         for part in ranges(keys, runs.num_values, RANGE_VALUES):
             here = keys[part]
-            shard_rows = runs.read(here[0].as_py(), here[-1].as_py())
+            ids = architectures["arch_id"][part].combine_chunks()
+            shard_rows = runs.read(here, ids)
             if shard_rows.num_rows:
-                ids = architectures["arch_id"][part]
                 ends = ids[0].as_py(), ids[-1].as_py() + 1
                 low, high = np.searchsorted(cost_ids, ends).tolist()
                 self._range(ids, here, costs.slice(low, high - low), shard_rows)
@@ -184,7 +184,7 @@ class _Assembly:
                 todo="The raw file is damaged or altered: obtain the released file again.",
             )
 
-    def _range(self, ids: pa.ChunkedArray, keys: pa.Array, costs: pa.Table, rows: pa.Table) -> None:
+    def _range(self, ids: pa.Array, keys: pa.Array, costs: pa.Table, rows: pa.Table) -> None:
         """Write what follows from the trials of one range of architectures."""
         rows = self._with_ids(ids, keys, rows)
         self.trials += rows.num_rows
@@ -202,16 +202,13 @@ class _Assembly:
         if self.room.name == "nb101":  # the one benchmark whose curves SQLite keeps as columns
             self.notes += nan_notes(self.tables["curves"], curves)
 
-    def _with_ids(self, ids: pa.ChunkedArray, keys: pa.Array, rows: pa.Table) -> pa.Table:
-        """Add arch_id, config_id, trial_id and run to sorted shard rows."""
-        name = subject(self.room.name).name
-        if self.room.name in RANKED:
-            rows = rows.append_column("arch_id", ids.take(pc.index_in(rows[name], value_set=keys)))
-        group = [name, "dataset", "num_epochs"]
+    def _with_ids(self, ids: pa.Array, keys: pa.Array, rows: pa.Table) -> pa.Table:
+        """Add config_id, trial_id and run to sorted shard rows."""
+        group = ["arch_id", "dataset", "num_epochs"]
         if "configurations" in self.tables:
             group += [column.name for column in CONFIGURATION_COLUMNS]
         first = changes(rows, group)
-        self._refuse_repeats(rows, first, name)
+        self._refuse_repeats(ids, keys, rows, first)
         starts = np.flatnonzero(first)
         sizes = np.diff(np.append(starts, len(first)))
         run = np.arange(len(first)) - np.repeat(starts, sizes)
@@ -226,19 +223,22 @@ class _Assembly:
             self.writers["configurations"].write(own.take(pa.array(starts)))
         return rows
 
-    def _refuse_repeats(self, rows: pa.Table, first: np.ndarray, name: str) -> None:
+    def _refuse_repeats(
+        self, ids: pa.Array, keys: pa.Array, rows: pa.Table, first: np.ndarray
+    ) -> None:
         order = rows["run_order"].to_numpy()
         repeated = np.flatnonzero(~first[1:] & (order[1:] == order[:-1]))
         if len(repeated):
-            columns = [name, "dataset", "num_epochs", "seed", "source_file", "source_pos"]
-            one, two = (
-                rows.select(columns).slice(int(repeated[0]) + i, 1).to_pylist()[0] for i in (0, 1)
-            )
+            name = subject(self.room.name).name
+            columns = ["dataset", "num_epochs", "seed", "source_file", "source_pos"]
+            two = rows.slice(int(repeated[0]), 2)
+            key = keys[ids.index(two["arch_id"][0])].as_py()
+            one, other = ({name: key} | row for row in two.select(columns).to_pylist())
             raise RawDataError(
                 "The same training is in the release twice.",
                 where=self.raw.where,
                 expected=f"one record like {one}",
-                found=f"another one: {two}",
+                found=f"another one: {other}",
                 todo="The raw file is damaged or altered: obtain the released file again.",
             )
 

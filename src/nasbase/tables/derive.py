@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nasbase.tables.arrow import arrow_type, joined, validity
+from nasbase.tables.arrow import arrow_type, joined, validity, values_at
 from nasbase.tables.catalogue import SAMPLE_SERIES, final_values, series, tables
 from nasbase.tables.columns import Column, Table
 from nasbase.tables.shards import SAMPLE_PREFIX
@@ -96,13 +96,13 @@ def curve_rows(benchmark: str, rows: pa.Table) -> pa.Table:
     """Rows of ``curves``: one per trial and epoch."""
     epochs = joined(rows["epoch"])
     lengths = np.asarray(pc.list_value_length(epochs)).astype(np.int64)
-    repeat = pa.array(np.repeat(np.arange(rows.num_rows), lengths))
+    repeat = np.repeat(np.arange(rows.num_rows), lengths)
     columns: dict[str, Any] = {"epoch": epochs.flatten()}
     for column in tables(benchmark)["curves"].columns:
         if column in series(benchmark):
             columns[column.name] = flat(rows, column.name, lengths)
         elif column.name != "epoch":
-            columns[column.name] = joined(rows[column.name]).take(repeat)
+            columns[column.name] = values_at(joined(rows[column.name]), repeat)
     return pa.table(columns)
 
 
@@ -112,10 +112,10 @@ def iteration_rows(rows: pa.Table) -> pa.Table:
     own = [pc.fill_null(pc.list_value_length(joined(rows[name])), 0) for name in names]
     lengths = np.maximum.reduce([np.asarray(lengths) for lengths in own]).astype(np.int64)
     ends = np.cumsum(lengths)
-    repeat = pa.array(np.repeat(np.arange(rows.num_rows), lengths))
+    repeat = np.repeat(np.arange(rows.num_rows), lengths)
     sample = np.arange(lengths.sum()) - np.repeat(ends - lengths, lengths)
     columns: dict[str, Any] = {
-        "trial_id": joined(rows["trial_id"]).take(repeat),
+        "trial_id": values_at(joined(rows["trial_id"]), repeat),
         "sample": pa.array(sample.astype(np.int32)),
     }
     for column, name in zip(SAMPLE_SERIES, names, strict=True):
@@ -137,7 +137,7 @@ def mean_rows(benchmark: str, trials: pa.Table) -> pa.Table:
     members = [(at, group[at]) for at in rows]
     columns: dict[str, Any] = {"n": pa.array(n.astype(np.int16))}
     for name in table.key:
-        columns[name] = joined(trials[name]).take(pa.array(starts))
+        columns[name] = values_at(joined(trials[name]), starts)
     for column in final_values(benchmark):
         mean, deviation, absent = _moments(joined(trials[column.name]), group, members, n)
         columns[f"{column.name}_mean"] = pa.array(mean, mask=absent)

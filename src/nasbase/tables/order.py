@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from nasbase.tables.arrow import joined, texts_of
+from nasbase.tables.arrow import joined, one_text, texts_of
 from nasbase.tables.statistics import levels
 
 _PREFIX_BYTES = 8
@@ -55,12 +55,6 @@ def first_alike(column: pa.Array) -> NDArray[np.int64]:
     return first[which]
 
 
-def equal_at(column: pa.Array, places: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """For each row, whether its value is that of the row at a place; NULL is equal to NULL."""
-    codes = column.dictionary_encode(null_encoding="encode").indices.to_numpy()
-    return codes == codes[places]
-
-
 def _any_twice(ascending: NDArray[np.uint64]) -> bool:
     return bool((ascending[1:] == ascending[:-1]).any())
 
@@ -69,6 +63,8 @@ def _codes(column: pa.Array) -> tuple[NDArray[np.uint64], int]:
     """Integers in the order of the values of a column, and how many are possible."""
     if column.null_count:
         raise ValueError("rows are sorted by a column that holds NULL")
+    if one_text(column):
+        return np.zeros(len(column), np.uint64), 1
     if pa.types.is_string(column.type):
         encoded = column.dictionary_encode()
         ranks = np.empty(len(encoded.dictionary), np.uint64)

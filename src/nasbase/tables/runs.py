@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 
 from nasbase.benchmarks.room import Batch
 from nasbase.errors import RawDataError
-from nasbase.tables.arrow import joined
-from nasbase.tables.order import equal_at, first_alike, order_of
+from nasbase.tables.arrow import joined, values_at
+from nasbase.tables.order import first_alike, order_of
 from nasbase.tables.shards import shard_architectures, shard_trials, sort_key, subject
 
 BATCHES_PER_RUN = 32
@@ -37,6 +37,9 @@ _ROWS, _VALUES = b"rows", b"values"
 
 _DISTINCT_ROWS = 500_000
 """Rows of ``architectures`` that are collected before repeated ones are dropped."""
+
+_COMPARED_ROWS = 10_000
+"""Rows that are compared at once."""
 
 
 def write_runs(benchmark: str, batches: Iterable[Batch], folder: Path) -> None:
@@ -116,25 +119,33 @@ class DistinctArchitectures:
     def _merge(self) -> None:
         if not self._waiting:
             return
-        rows = pa.concat_tables([self._distinct, *self._waiting]).combine_chunks()
+        rows = pa.concat_tables(self._waiting).combine_chunks()
         self._waiting = []
-        keys = joined(rows[self._subject])
-        first = first_alike(keys)
-        differs = np.zeros(len(first), bool)
-        for name in rows.column_names:
-            column = joined(rows[name])
-            if not column.equals(keys):  # the hash of NAS-Bench-101 is its key
-                differs |= ~equal_at(column, first)
-        for place in np.flatnonzero(differs)[:1].tolist():
-            one, other = (rows.slice(i, 1).to_pylist()[0] for i in (int(first[place]), place))
-            raise RawDataError(
-                "Two records describe the same architecture differently.",
-                where=f"{self._subject} {other[self._subject]!r}",
-                expected=one,
-                found=other,
-                todo="The raw file is damaged or altered: obtain the released file again.",
-            )
-        self._distinct = reordered(rows, np.flatnonzero(first == np.arange(len(first))))
+        known = pc.index_in(joined(rows[self._subject]), value_set=self._distinct[self._subject])
+        self._refuse_different(
+            self._distinct.take(known.drop_null()), rows.filter(known.is_valid())
+        )
+        new = rows.filter(known.is_null())
+        first = first_alike(joined(new[self._subject]))
+        repeated = first != np.arange(len(first))
+        self._refuse_different(new.take(pa.array(first[repeated])), new.filter(pa.array(repeated)))
+        self._distinct = pa.concat_tables([self._distinct, new.filter(pa.array(~repeated))])
+        self._distinct = self._distinct.combine_chunks()
+
+    def _refuse_different(self, earlier: pa.Table, rows: pa.Table) -> None:
+        """Refuse rows that are not what an earlier one said of the same architecture."""
+        for start in range(0, rows.num_rows, _COMPARED_ROWS):
+            one, other = (table.slice(start, _COMPARED_ROWS) for table in (earlier, rows))
+            if not one.equals(other):
+                pairs = zip(one.to_pylist(), other.to_pylist(), strict=True)
+                expected, found = next(pair for pair in pairs if pair[0] != pair[1])
+                raise RawDataError(
+                    "Two records describe the same architecture differently.",
+                    where=f"{self._subject} {found[self._subject]!r}",
+                    expected=expected,
+                    found=found,
+                    todo="The raw file is damaged or altered: obtain the released file again.",
+                )
 
 
 class _Run:
@@ -179,23 +190,26 @@ class Runs:
     def __init__(self, benchmark: str, folders: Iterable[Path]) -> None:
         self._subject = subject(benchmark).name
         self._schema = shard_trials(benchmark)
-        self._order = sort_key(benchmark)
+        self._order = ["arch_id", *sort_key(benchmark)[1:]]
         paths = sorted(p for folder in folders for p in folder.glob("trials-*.arrow"))
         self._runs = [_Run(path, self._subject) for path in paths]
         self.num_trials = sum(run.num_rows for run in self._runs)
         self.num_values = sum(run.num_values for run in self._runs)
 
-    def read(self, low: object, high: object) -> pa.Table:
-        """Trials of the architectures from ``low`` to ``high`` (inclusive), sorted by their key.
+    def read(self, keys: pa.Array, ids: pa.Array) -> pa.Table:
+        """Trials of the architectures of some keys, sorted by their own key.
 
-        Ranges are read in ascending order; what lies between two of them is skipped.
+        Their ``arch_id`` stands in place of the architecture's key. Keys are read in ascending
+        order; trials of others between them are skipped.
         """
+        high = keys[-1].as_py()
         tables = [table for run in self._runs for table in run.read_to(high)]
         rows = pa.concat_tables([self._schema.empty_table(), *tables])
-        inside = pc.greater_equal(rows[self._subject], low)
-        if not pc.all(inside).as_py():
-            rows = rows.filter(inside)
-        return _sorted(rows, self._order)
+        places = joined(pc.index_in(rows[self._subject], value_set=keys))
+        if places.null_count:
+            rows, places = rows.filter(places.is_valid()), places.drop_null()
+        at = rows.column_names.index(self._subject)
+        return _sorted(rows.set_column(at, "arch_id", ids.take(places)), self._order)
 
 
 def _sorted(rows: pa.Table, names: Sequence[str]) -> pa.Table:
@@ -215,7 +229,7 @@ def _reordered(column: pa.Array, places: np.ndarray) -> pa.Array:
     """Lists of equal length are moved as rows of a matrix: several times faster than Arrow does."""
     length = _common_length(column)
     if not length:
-        return column.take(pa.array(places))
+        return values_at(column, places)
     matrix = column.flatten().to_numpy().reshape(-1, length)
     values = pa.array(matrix.take(places, axis=0).ravel())
     starts = np.arange(len(places) + 1, dtype=np.int32) * np.int32(length)

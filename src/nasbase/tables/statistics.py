@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 
 def non_dominated(table: np.ndarray) -> np.ndarray:
@@ -29,11 +31,19 @@ def non_dominated(table: np.ndarray) -> np.ndarray:
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float:
     """Linear correlation; NaN where one side is constant."""
-    if (x == x[0]).all() or (y == y[0]).all():
+    if x.min() == x.max() or y.min() == y.max():
         return float("nan")
-    x, y = x - x.mean(), y - y.mean()
+    return _cosine(_centred(x), _centred(y))
+
+
+def _centred(x: np.ndarray) -> np.ndarray:
+    """Distances from the mean, the largest being 1: their squares neither overflow nor vanish."""
+    x = x - x.mean()
     x /= max(x.max(), -x.min())
-    y /= max(y.max(), -y.min())
+    return x
+
+
+def _cosine(x: np.ndarray, y: np.ndarray) -> float:
     # Not x @ y: its last bits depend on the processor and on the number of threads.
     product = x * y
     r = product.sum()
@@ -49,7 +59,7 @@ def spearman(x: np.ndarray, y: np.ndarray) -> float:
 def mean_ranks(x: np.ndarray) -> np.ndarray:
     """Ranks from 1; equal numbers share the mean of their ranks."""
     found = levels(x)
-    return _ranks_of(found, np.bincount(found))
+    return _ranks(np.bincount(found))[found]
 
 
 def kendall_tau_b(x: np.ndarray, y: np.ndarray) -> float:
@@ -68,61 +78,136 @@ class Correlations(NamedTuple):
     kendall_tau_b: float
 
 
-def correlations(
+def correlations(x: np.ndarray, y: np.ndarray) -> Correlations:
+    """`pearson`, `spearman` and `kendall_tau_b` at once, each side being sorted once."""
+    (found,) = correlations_of_shares(x, y, levels(x), levels(y), [len(x)])
+    return found
+
+
+def correlations_of_shares(
     x: np.ndarray,
     y: np.ndarray,
-    levels_x: np.ndarray | None = None,
-    levels_y: np.ndarray | None = None,
-) -> Correlations:
-    """`pearson`, `spearman` and `kendall_tau_b` at once, each side being sorted once.
+    levels_x: np.ndarray,
+    levels_y: np.ndarray,
+    sizes: Sequence[int],
+) -> list[Correlations]:
+    """Correlations over the first rows, for several numbers of rows at once.
 
-    Not at all, where its `levels` are known.
+    Each pair of rows is looked at once, in whatever shares it is.
+
+    Parameters
+    ----------
+    x, y
+        float64 of shape (row,), without NaN. If there are several sizes, y does not rise.
+    levels_x, levels_y
+        Their `levels`, or those that they have among more numbers.
+    sizes
+        Numbers of rows of the shares, ascending.
     """
-    levels_x = levels(x) if levels_x is None else levels_x
-    levels_y = levels(y) if levels_y is None else levels_y
-    counts_x, counts_y = np.bincount(levels_x), np.bincount(levels_y)
-    ranks = pearson(_ranks_of(levels_x, counts_x), _ranks_of(levels_y, counts_y))
-    tau = _tau_of(levels_x, levels_y, counts_x, counts_y)
-    return Correlations(pearson(x, y), ranks, tau)
+    found, pairs, start = [], _Pairs(0, 0), 0
+    counts_x, counts_y = (np.zeros(int(side.max()) + 1, np.int64) for side in (levels_x, levels_y))
+    for size in sizes:
+        new = slice(start, size)
+        pairs += _pairs_within(levels_x[new], levels_y[new])
+        if start:
+            pairs += _pairs_with_earlier(levels_x[:size], levels_y[:size], start, counts_x)
+        counts_x += np.bincount(levels_x[new], minlength=len(counts_x))
+        counts_y += np.bincount(levels_y[new], minlength=len(counts_y))
+        ranks, tau = float("nan"), float("nan")
+        if np.count_nonzero(counts_x) > 1 and np.count_nonzero(counts_y) > 1:
+            ranks = _cosine(
+                _centred_ranks(counts_x)[levels_x[:size]], _centred_ranks(counts_y)[levels_y[:size]]
+            )
+            tau = _tau_of(size, pairs, _tied_pairs(counts_x), _tied_pairs(counts_y))
+        found.append(Correlations(pearson(x[:size], y[:size]), ranks, tau))
+        start = size
+    return found
 
 
 def levels(x: np.ndarray) -> np.ndarray:
     """For each number, how many different smaller ones there are."""
-    return np.unique(x, return_inverse=True)[1].astype(np.int32)
+    # Accuracies repeat: a hash table finds the different ones, and only those are sorted.
+    encoded = pa.array(x + 0.0).dictionary_encode()  # it knows -0.0 and 0.0 apart, they are equal
+    ranks = np.empty(len(encoded.dictionary), np.int32)
+    ranks[np.argsort(encoded.dictionary.to_numpy())] = np.arange(len(ranks), dtype=np.int32)
+    return ranks[encoded.indices.to_numpy()]
 
 
-def levels_among(some: np.ndarray) -> np.ndarray:
-    """Levels of some numbers of which those among more numbers are known."""
-    there = np.zeros(int(some.max(initial=-1)) + 1, dtype=bool)
-    there[some] = True
-    return some if there.all() else (np.cumsum(there, dtype=np.int32) - 1)[some]
+def _ranks(counts: np.ndarray) -> np.ndarray:
+    """Mean rank of each level."""
+    return np.cumsum(counts) - (counts - 1) / 2
 
 
-def _ranks_of(levels: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    return (np.cumsum(counts) - (counts - 1) / 2)[levels]
+def _centred_ranks(counts: np.ndarray) -> np.ndarray:
+    """`_centred` ranks of the levels, of which more than one must be there."""
+    ranks = _ranks(counts) - (counts.sum() + 1) / 2
+    there = ranks[counts > 0]
+    return ranks / max(there.max(), -there.min())
 
 
-def _tau_of(x: np.ndarray, y: np.ndarray, counts_x: np.ndarray, counts_y: np.ndarray) -> float:
-    pairs = len(x) * (len(x) - 1) // 2
-    tied_x, tied_y = _tied_pairs(counts_x), _tied_pairs(counts_y)
-    if pairs in (tied_x, tied_y):
-        return float("nan")
+class _Pairs(NamedTuple):
+    """Numbers of pairs of rows: ordered one way by x and the other by y; equal in both."""
+
+    discordant: int
+    tied_in_both: int
+
+    def __add__(self, other: object) -> _Pairs:
+        if not isinstance(other, _Pairs):
+            return NotImplemented
+        return _Pairs(self.discordant + other.discordant, self.tied_in_both + other.tied_in_both)
+
+
+def _tau_of(rows: int, found: _Pairs, tied_x: int, tied_y: int) -> float:
+    pairs = rows * (rows - 1) // 2
+    concordant = pairs - tied_x - tied_y + found.tied_in_both - found.discordant
+    tau = (
+        (concordant - found.discordant)
+        / np.sqrt(float(pairs - tied_x))
+        / np.sqrt(float(pairs - tied_y))
+    )
+    return float(np.clip(tau, -1.0, 1.0))
+
+
+def _pairs_within(x: np.ndarray, y: np.ndarray) -> _Pairs:
+    """Pairs of rows, by their levels."""
+    (x, size_x), (y, size_y) = _dense(x), _dense(y)
     # The levels of x are cut into strips of 2**bits. Pairs of different strips are counted in a
     # table of strips by levels of y, which has about as many cells as there are numbers.
-    bits = (len(counts_x) * len(counts_y) // len(x)).bit_length()
-    wide = len(counts_y).bit_length()
-    strips, lowest = x.astype(np.int64) >> bits, x & ((1 << bits) - 1)
-    discordant = _discordant(strips, y, len(counts_y))
+    bits = (size_x * size_y // len(x)).bit_length()
+    wide = size_y.bit_length()
+    if size_x.bit_length() + wide >= 32:
+        x, y = x.astype(np.int64), y.astype(np.int64)
+    strips, lowest = x >> bits, x & ((1 << bits) - 1)
+    discordant = _discordant(strips, y, size_y)
     # Those of one strip are inversions of x, where y orders the numbers, and x orders equal y.
     both = np.sort((strips << wide | y) << bits | lowest)
     discordant += inversions(both >> (bits + wide) << bits | both & ((1 << bits) - 1), bits)
     ends = np.flatnonzero(np.append(both[1:] != both[:-1], True))
-    tied_both = _tied_pairs(np.diff(ends, prepend=-1))
-    concordant = pairs - tied_x - tied_y + tied_both - discordant
-    tau = (
-        (concordant - discordant) / np.sqrt(float(pairs - tied_x)) / np.sqrt(float(pairs - tied_y))
-    )
-    return float(np.clip(tau, -1.0, 1.0))
+    return _Pairs(discordant, _tied_pairs(np.diff(ends, prepend=-1)))
+
+
+def _pairs_with_earlier(x: np.ndarray, y: np.ndarray, start: int, counts: np.ndarray) -> _Pairs:
+    """Pairs of the rows from ``start`` with those before; levels, y not rising.
+
+    ``counts`` says how often each level of x is before. Its smaller ones are discordant, unless the
+    level of y goes on.
+    """
+    on = y == y[start]
+    alike = np.bincount(x[:start][on[:start]], minlength=len(counts))
+    smaller = (np.cumsum(some) - some for some in (counts, alike))
+    later = (x[start:], x[start:][on[start:]])
+    everywhere, there = (int(s[levels].sum()) for s, levels in zip(smaller, later, strict=True))
+    return _Pairs(everywhere - there, int(alike[later[1]].sum()))
+
+
+def _dense(some: np.ndarray) -> tuple[np.ndarray, int]:
+    """Levels of some numbers of which those among more numbers are known, and how many."""
+    there = np.zeros(int(some.max()) + 1, dtype=bool)
+    there[some] = True
+    if there.all():
+        return some, len(there)
+    dense = np.cumsum(there, dtype=np.int32) - np.int32(1)
+    return dense[some], int(dense[-1]) + 1
 
 
 def _tied_pairs(counts: np.ndarray) -> int:

@@ -22,7 +22,7 @@ from nasbase.tables.accuracies import Accuracies, Point
 from nasbase.tables.arrow import arrow_schema
 from nasbase.tables.catalogue import SUMMARIES, tables
 from nasbase.tables.roles import ROLES
-from nasbase.tables.statistics import correlations, levels, levels_among
+from nasbase.tables.statistics import correlations_of_shares, levels
 
 PLACES = 10
 """Networks per ranking of ``best``."""
@@ -176,7 +176,7 @@ def correlation_rows(
             both = ~np.isnan(first) & ~np.isnan(second)
             if np.count_nonzero(both) < 2:
                 continue
-            levels_x, levels_y = (levels_among(all_levels(p, family)[both]) for p in (x, y))
+            levels_x, levels_y = (all_levels(p, family)[both] for p in (x, y))
             for top_pct, row in _shares(first[both], second[both], levels_x, levels_y):
                 yield {
                     "comparison_id": number,
@@ -237,13 +237,14 @@ def _shares(
     """Correlations over the highest of y; x and y have no NaN."""
     # The highest first, equal ones in order. One integer says both: sorting it is several times
     # faster than a stable sort.
-    bits = len(y).bit_length()
-    falling = (levels_y.max() - levels_y).astype(np.int64)
-    order = np.sort(falling << bits | np.arange(len(y))) & ((1 << bits) - 1)
-    x, y, levels_x, levels_y = x[order], y[order], levels_x[order], levels_y[order]
-    for top_pct in TOP_PCT:
-        best = slice(max(2, round(len(order) * top_pct / 100)))
-        own_x, own_y = levels_among(levels_x[best]), levels_y[best] - levels_y[best][-1]
-        found = correlations(x[best], y[best], own_x, own_y)
-        known = {name: _known(value) for name, value in found._asdict().items()}
-        yield top_pct, {"n": len(own_x)} | known
+    bits, highest = len(y).bit_length(), int(levels_y.max())
+    falling = np.sort((highest - levels_y).astype(np.int64) << bits | np.arange(len(y)))
+    order = falling & ((1 << bits) - 1)
+    levels_y = (highest - (falling >> bits)).astype(np.int32)
+    shares = [max(2, round(len(y) * top_pct / 100)) for top_pct in TOP_PCT]
+    sizes = sorted(set(shares))
+    found = correlations_of_shares(x[order], y[order], levels_x[order], levels_y, sizes)
+    of_size = dict(zip(sizes, found, strict=True))
+    for top_pct, size in zip(TOP_PCT, shares, strict=True):
+        known = {name: _known(value) for name, value in of_size[size]._asdict().items()}
+        yield top_pct, {"n": size} | known
