@@ -279,6 +279,7 @@ def change(path, value):
         (change(["first", "train_losses"], [1.0]), "not a table"),
         (change(["first", "train_losses", 3], "0.5"), "something else than numbers"),
         (change(["first", "train_losses", 3], None), "something else than numbers"),
+        (change(["first", "train_losses", 3], 10**400), "something else than numbers"),
         (change(["first", "train_losses", 12], 0.5), "An epoch is none"),
         (change(["first", "train_losses", -1], 0.5), "An epoch is none"),
         (change(["first", "train_losses", "3"], 0.5), "An epoch is none"),

@@ -71,7 +71,7 @@ class _Global:
         raise RefusedError("A pickle tries to change a function.", found=type(state))
 
 
-class _Ordered(dict):
+class Ordered(dict):
     """``collections.OrderedDict``: a dict, which keeps its order."""
 
     __slots__ = ()
@@ -130,8 +130,8 @@ def _numpy_scalar(dtype: object, raw: object) -> np.generic:
     return np.dtype(dtype.code).type(number)  # type: ignore[attr-defined]
 
 
-def _ordered(pairs: Any = ()) -> _Ordered:
-    return _Ordered(pairs)
+def _ordered(pairs: Any = ()) -> Ordered:
+    return Ordered(pairs)
 
 
 def _encode(text: object, encoding: object) -> bytes:
@@ -214,7 +214,7 @@ class TypedUnpickler(AllowListUnpickler):
         loaded = super().load()
         for made in self._ordered:
             if vars(made):
-                _Ordered().__setstate__(vars(made))
+                Ordered().__setstate__(vars(made))
         return loaded
 
 

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,6 +20,7 @@ import pyarrow as pa
 from numpy.lib.stride_tricks import sliding_window_view
 
 from nasbase.benchmarks.nats_common.datasets import IMAGES, architecture_config, eval_sets
+from nasbase.containers.pickles import Ordered
 from nasbase.errors import RawDataError
 from nasbase.tables.catalogue import series
 from nasbase.tables.shards import shard_trials
@@ -71,6 +75,9 @@ _SCALARS = (
 )
 """Columns of a trial that are not lists."""
 
+_TABLES_OF = itemgetter(*TABLES)
+_DICTS = {dict, Ordered}
+_NO_NUMBER = (struct.error, TypeError, OverflowError)
 _MAPPINGS = (dict, Mapping)  # a dict is known at once; to ask an abstract class takes a while
 
 Buffer = bytes | memoryview
@@ -97,6 +104,8 @@ class _Layout:
     ----------
     keys
         Keys of the tables, in the order of `TABLES`.
+    format
+        That of all their values, for ``struct``.
     epochs
         Epochs of the trial, from 1, ascending.
     series
@@ -106,6 +115,7 @@ class _Layout:
     """
 
     keys: tuple[tuple[Any, ...], ...]
+    format: str
     epochs: np.ndarray
     series: Mapping[int, tuple[np.ndarray, np.ndarray | None]]
 
@@ -297,6 +307,17 @@ class TrialRows:
     def _read_tables(
         self, dataset: str, num_epochs: int, result: Mapping[str, Any], where: str
     ) -> tuple[_Layout, list[Buffer]]:
+        tables = _TABLES_OF(result)
+        if _DICTS.issuperset(map(type, tables)):
+            layout = self._layout(dataset, num_epochs, tuple(map(tuple, tables)), where)
+            with suppress(*_NO_NUMBER):  # then one of the tables holds no number: which one?
+                values = chain.from_iterable(map(dict.values, tables))
+                return layout, [struct.pack(layout.format, *values)]
+        return self._read_each_table(dataset, num_epochs, result, where)
+
+    def _read_each_table(
+        self, dataset: str, num_epochs: int, result: Mapping[str, Any], where: str
+    ) -> tuple[_Layout, list[Buffer]]:
         keys: list[tuple] = []
         values: list[Buffer] = []
         for name in TABLES:
@@ -308,7 +329,7 @@ class TrialRows:
                 _fail(f"{name} is not a table.", where, "a dict or None", type(table).__name__)
             try:
                 values.append(packed(table))
-            except (struct.error, TypeError) as error:
+            except _NO_NUMBER as error:
                 _fail(f"{name} holds something else than numbers.", where, "floats", error)
             keys.append(getattr(table, "keys_tuple", None) or tuple(table))
         return self._layout(dataset, num_epochs, tuple(keys), where), values
@@ -359,7 +380,7 @@ class TrialRows:
             gather[columns] = positions
             nulls[columns] = False
             series[index] = gather, nulls if nulls.any() else None
-        return _Layout(keys, (epochs + 1).astype(np.int16), series)
+        return _Layout(keys, f"{offset}d", (epochs + 1).astype(np.int16), series)
 
     # ------------------------------------------------------------------ rows out
 
