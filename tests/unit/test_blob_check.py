@@ -7,13 +7,14 @@ import sqlite3
 import numpy as np
 import pyarrow as pa
 import pytest
+from blobs_by_hand import blobs_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nasbase.checks.blobs import _compare, _padded
 from nasbase.checks.check import Outcome
 from nasbase.store.curves import Block
-from nasbase.store.series_blob import PARTIAL, encode
+from nasbase.store.series_blob import PARTIAL
 
 NAMES = ["one", "two", "three"]
 
@@ -56,7 +57,7 @@ def padding(blob, length):
 @given(seed=st.integers(0, 2**32), trials=st.integers(1, 6), length=st.integers(1, 20))
 def test_what_was_written_is_found(seed, trials, length):
     block = some_block(np.random.default_rng(seed), trials, length)
-    outcome = outcome_of(block, list(encode(block.values, block.present)))
+    outcome = outcome_of(block, blobs_of(block.values, block.present))
     assert (outcome.checked, outcome.failed) == (3 * trials, 0)
 
 
@@ -64,7 +65,7 @@ def test_what_was_written_is_found(seed, trials, length):
 @given(seed=st.integers(0, 2**32), length=st.integers(1, 12), data=st.data())
 def test_any_changed_bit_is_noticed(seed, length, data):
     block = some_block(np.random.default_rng(seed), 3, length)
-    blobs = list(encode(block.values, block.present))
+    blobs = blobs_of(block.values, block.present)
     chosen = data.draw(st.integers(0, 2))
     used = sorted(set(range(8 * len(blobs[chosen]))) - padding(blobs[chosen], length))
     bit = data.draw(st.sampled_from(used))
@@ -84,5 +85,5 @@ def test_a_blob_that_is_none_is_noticed(blobs):
 
 def test_another_length_is_noticed():
     block = some_block(np.random.default_rng(0), 1, 5)
-    blobs = list(encode(block.values, block.present))
+    blobs = blobs_of(block.values, block.present)
     assert outcome_of(block, blobs, lengths=[4]).failed

@@ -15,6 +15,9 @@ from nasbase.store.parquet import read_batches
 from nasbase.tables.arrow import joined, validity
 from nasbase.tables.catalogue import SAMPLE_SERIES, series
 
+ROWS = 262_144
+"""Rows that are read at once."""
+
 BLOCK_VALUES = 4 << 20
 """Most values of a block, the absent ones included: 32 MB."""
 
@@ -46,7 +49,7 @@ class Block:
 def whole_trials(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
     """Read a long table, or some of its columns, in pieces that never cut a trial in two."""
     rest: pa.Table | None = None
-    for batch in read_batches(path, columns=columns):
+    for batch in read_batches(path, ROWS, columns):
         rows = batch if rest is None else pa.concat_tables([rest, batch])
         trial = rows["trial_id"].to_numpy()
         cut = int(np.searchsorted(trial, trial[-1]))

@@ -16,7 +16,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _padded(size: int) -> int:
     return -(-size // 8) * 8
 
 
-def encode(values: np.ndarray, present: np.ndarray) -> Iterator[bytes]:
+def encode(values: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Blobs of many trials of the same length.
 
     Parameters
@@ -40,22 +40,30 @@ def encode(values: np.ndarray, present: np.ndarray) -> Iterator[bytes]:
         float64 of shape (trial, series, point).
     present
         bool of the same shape; values at absent points do not matter.
+
+    Returns
+    -------
+    tuple
+        All blobs end to end, as 64-bit words; the first byte of each blob, and the end of the last.
     """
     import numpy as np  # only writing needs it: a question must not load it
 
     bits = np.ascontiguousarray(values, dtype="<f8").view("<i8")
     modes = _modes(bits, present)
     masks = np.packbits(present[:, (modes == PARTIAL).any(axis=0)], axis=2, bitorder="little")
-    # A release has few layouts: blobs of the same one are put together side by side.
+    # A release has few layouts: trials of the same one are written together.
     layouts: dict[bytes, list[int]] = {}
     for trial, layout in enumerate(np.hstack([modes, masks.reshape(len(modes), -1)])):
         layouts.setdefault(layout.tobytes(), []).append(trial)
-    blobs = [b""] * len(modes)
-    for trials in layouts.values():
-        data = _side_by_side(bits.take(trials, axis=0), modes[trials[0]], present[trials[0]])
-        for trial, blob in zip(trials, data, strict=True):
-            blobs[trial] = blob.tobytes()
-    yield from blobs
+    sizes = np.zeros(len(modes), np.int64)
+    parts = {key: _parts(modes[at[0]], present[at[0]]) for key, at in layouts.items()}
+    for key, trials in layouts.items():
+        sizes[trials] = sum(part.size for part, _ in parts[key])
+    ends = np.append(0, np.cumsum(sizes))
+    words = np.empty(ends[-1], "<i8")
+    for key, trials in layouts.items():
+        _write(words, ends[trials], parts[key], bits, trials)
+    return words, 8 * ends
 
 
 def _modes(bits: np.ndarray, present: np.ndarray) -> np.ndarray:
@@ -74,26 +82,46 @@ def _modes(bits: np.ndarray, present: np.ndarray) -> np.ndarray:
     return modes
 
 
-def _side_by_side(bits: np.ndarray, modes: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Blobs of trials of the same layout, as rows of 64-bit words."""
+def _parts(modes: np.ndarray, present: np.ndarray) -> list[tuple[np.ndarray, int | None]]:
+    """What a blob of one layout is made of: words that all have, or some points of a series."""
     import numpy as np
 
-    parts = [_words(modes.tobytes(), len(bits))]
+    points = np.arange(present.shape[1])
+    parts: list[tuple[np.ndarray, int | None]] = [(_words(modes.tobytes()), None)]
     for series, mode in enumerate(modes.tolist()):
-        here = {ABSENT: slice(0), CONSTANT: slice(1), DENSE: slice(None)}.get(mode)
-        if here is None:
-            here = present[series]
-            parts.append(_words(np.packbits(here, bitorder="little").tobytes(), len(bits)))
-        parts.append(bits[:, series, here])
-    return np.concatenate(parts, axis=1)
+        if mode == PARTIAL:
+            mask = np.packbits(present[series], bitorder="little")
+            parts += [(_words(mask.tobytes()), None), (points[present[series]], series)]
+        elif mode != ABSENT:
+            parts.append((points[:1] if mode == CONSTANT else points, series))
+    return parts
 
 
-def _words(head: bytes, times: int) -> np.ndarray:
-    """The same bytes, padded, in every row of an array."""
+def _words(head: bytes) -> np.ndarray:
+    """Bytes, padded."""
     import numpy as np
 
-    row = np.frombuffer(head.ljust(_padded(len(head)), b"\0"), dtype="<i8")
-    return np.broadcast_to(row, (times, len(row)))
+    return np.frombuffer(head.ljust(_padded(len(head)), b"\0"), dtype="<i8")
+
+
+def _write(
+    words: np.ndarray,
+    starts: np.ndarray,
+    parts: Sequence[tuple[np.ndarray, int | None]],
+    bits: np.ndarray,
+    trials: Sequence[int],
+) -> None:
+    """Write the blobs of some trials of one layout where ``starts`` says."""
+    from numpy.lib.stride_tricks import sliding_window_view
+
+    for part, series in parts:
+        goal = sliding_window_view(words, len(part), writeable=True)
+        if series is None:
+            goal[starts] = part
+        else:
+            own = bits[trials, series]
+            goal[starts] = own if len(part) == own.shape[1] else own[:, part]
+        starts = starts + len(part)
 
 
 def decode(data: bytes, num_series: int, length: int) -> list[Sequence[float | None] | None]:

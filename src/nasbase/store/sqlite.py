@@ -66,10 +66,9 @@ def _stored(rows: pa.Table) -> pa.Table:
 
 
 def _blob_rows(block: Block) -> pa.Table:
-    blobs = list(encode(block.values, block.present))
-    ends = np.cumsum([0, *map(len, blobs)], dtype=np.int32)  # a block is far below 2 GB
-    # Put end to end at once: an array that grows blob by blob is copied again and again.
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(blobs))]
-    data = pa.Array.from_buffers(pa.binary(), len(blobs), buffers)
-    lengths = np.full(len(blobs), block.length)
+    words, ends = encode(block.values, block.present)
+    # A block is far below 2 GB.
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(words)]
+    data = pa.Array.from_buffers(pa.binary(), len(ends) - 1, buffers)
+    lengths = np.full(len(data), block.length)
     return pa.table({"trial_id": block.rows["trial_id"], "length": lengths, "data": data})
