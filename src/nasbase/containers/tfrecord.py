@@ -26,7 +26,7 @@ FOOTER = struct.Struct("<I")
 FRAME_BYTES = HEADER.size + FOOTER.size
 """Bytes that a frame adds to its record."""
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 16 << 20
 MAX_RECORD_BYTES = 16 << 20
 
 REPLACE_FILE = "Download the file again, or put a good copy into the drop-in folder."
