@@ -101,7 +101,7 @@ def test_a_job_counts_its_workers(tmp_path):
 
 
 INTERRUPTED = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from nasbase.checks.check import Artifacts, Check
 from nasbase.checks.pool import run_checks
@@ -109,8 +109,9 @@ from nasbase.joblog import job_log
 
 def begin(artifacts, outcome):
     os.write(1, b"%d\\n" % os.getpid())
-    time.sleep(600)
+    time.sleep(float(sys.argv[3]))
 
+signal.signal(signal.SIGINT, getattr(signal, sys.argv[2]))
 here = Artifacts("nb101", "full", Path("."), partial=False, synthetic=True)
 with job_log(sys.argv[1]):
     list(run_checks([Check(name, "", begin) for name in "abcdef"], here, 2))
@@ -121,7 +122,7 @@ with job_log(sys.argv[1]):
 @pytest.mark.parametrize("workers_first", [False, True])
 def test_an_interrupted_job_ends_without_the_checks_that_are_left(tmp_path, workers_first):
     log = tmp_path / "job.log"
-    command = [sys.executable, "-c", INTERRUPTED, str(log)]
+    command = [sys.executable, "-c", INTERRUPTED, str(log), "default_int_handler", "600"]
     with subprocess.Popen(
         command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as job:
@@ -140,3 +141,16 @@ def test_an_interrupted_job_ends_without_the_checks_that_are_left(tmp_path, work
     assert "start the same command again" in said
     assert "Traceback" not in said
     assert "start the same command again" in log.read_text()
+
+
+@forked
+def test_a_job_in_the_background_is_not_interrupted(tmp_path):
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "job.log"), "SIG_IGN", "0.2"]
+    with subprocess.Popen(
+        command, text=True, stdout=subprocess.PIPE, start_new_session=True
+    ) as job:
+        first = job.stdout.readline()
+        os.killpg(job.pid, signal.SIGINT)
+        others, _ = job.communicate(timeout=60)
+    assert job.returncode == 0
+    assert len([first, *others.splitlines()]) == 6

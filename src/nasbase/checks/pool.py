@@ -79,7 +79,9 @@ def _ended(artifacts: Artifacts, check: Check) -> NasbaseError:
 def _adopt(checks: Sequence[Check], artifacts: Artifacts) -> None:
     global _work  # noqa: PLW0603  # one per worker, for all that it is asked to do
     _work = checks, artifacts
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it, and not just its check
+    # Ctrl-C ends it, and not just its check; a shell's background job is not meant by it.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _run(number: int) -> tuple[dict[str, Any], float, int, float]:
