@@ -37,6 +37,11 @@ def test_the_order_is_arrows(rows, names, count):
     assert order_of(table, chosen).tolist() == expected.to_pylist()
 
 
+def test_integers_that_no_float_holds():
+    rows = [("", 1, 0.0, 0), ("", -(2**63) + 1, 0.0, 0), ("a", 0, 0.0, 0), ("", 0, 0.0, 0)]
+    assert order_of(rows_of(rows), ["a", "b"]).tolist() == [1, 3, 0, 2]
+
+
 def test_texts_that_begin_alike():
     texts = ["cifar10-valid", "cifar10", "cifar100", "cifar10-validated", "", "cifar10-valid"]
     table = pa.table({"text": texts})

@@ -127,7 +127,9 @@ def correlations_of_shares(
 def levels(x: np.ndarray) -> np.ndarray:
     """For each number, how many different smaller ones there are."""
     # Accuracies repeat: a hash table finds the different ones, and only those are sorted.
-    encoded = pa.array(x + 0.0).dictionary_encode()  # it knows -0.0 and 0.0 apart, they are equal
+    # It tells -0.0 from 0.0, which are equal; to an integer nothing is added, as it may be too long
+    # for a float.
+    encoded = pa.array(x + 0.0 if x.dtype.kind == "f" else x).dictionary_encode()
     ranks = np.empty(len(encoded.dictionary), np.int32)
     ranks[np.argsort(encoded.dictionary.to_numpy())] = np.arange(len(ranks), dtype=np.int32)
     return ranks[encoded.indices.to_numpy()]
