@@ -138,6 +138,7 @@ class _Window:
         self.position = 0
         self.base = 0  # bytes before the first character of `text`
         self.ended = False
+        self.longest = 0  # characters of a value
         self.element = "start"
 
     def fill(self) -> bool:
@@ -178,6 +179,9 @@ class _Window:
     def value(self) -> Any:
         """Take one whole JSON value."""
         self.peek()
+        # A value that is cut off is decoded twice, and the error about it counts all lines before.
+        if len(self.text) - self.position < self.longest:
+            self.fill()
         while True:
             try:
                 value, end = _decode(self.text, self.position)
@@ -197,6 +201,7 @@ class _Window:
                 open_end = isinstance(value, int | float) and len(self.text) - end < _EXPONENT
                 if not (open_end and self.fill()):
                     self.position += size
+                    self.longest = max(self.longest, size)
                     return value
 
     def fail(self, what: str, expected: str) -> NoReturn:

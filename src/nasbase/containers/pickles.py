@@ -92,7 +92,7 @@ _SCALARS = {"f8": "d", "f4": "f", "i8": "q", "i4": "i"}
 class _DType:
     """``numpy.dtype`` of a plain number, as far as a scalar's bytes need it."""
 
-    __slots__ = ("_code", "_order", "code")
+    __slots__ = ("_code", "code", "unpack")
 
     def __init__(self, code: object, _align: object = 0, _copy: object = 1) -> None:
         if code not in _SCALARS:  # 'O' would make bytes into pointers
@@ -103,26 +103,23 @@ class _DType:
             )
         self.code = code
         self._code = _SCALARS[code]
-        self._order = "<"
+        self.unpack = struct.Struct("<" + self._code).unpack
+        """Bytes -> the number that they hold, in a tuple."""
 
     def __setstate__(self, state: tuple) -> None:
         if not (isinstance(state, tuple) and len(state) == 8 and state[1] in ("<", ">")):
             raise RefusedError("A numpy type has an unknown state.", found=repr(state)[:200])
         if state[2:5] != (None, None, None):
             raise RefusedError("A numpy type has fields.", found=repr(state)[:200])
-        self._order = state[1]
-
-    def value(self, raw: object) -> float | int:
-        """The number that ``raw`` holds."""
-        if not isinstance(raw, bytes):
-            raise RefusedError("A numpy scalar is not made of bytes.", found=type(raw).__name__)
-        return struct.unpack(self._order + self._code, raw)[0]
+        self.unpack = struct.Struct(state[1] + self._code).unpack
 
 
 def _scalar(dtype: object, raw: object) -> float | int:
     if not isinstance(dtype, _DType):
         raise RefusedError("A numpy scalar has no numpy type.", found=type(dtype).__name__)
-    return dtype.value(raw)
+    if not isinstance(raw, bytes):
+        raise RefusedError("A numpy scalar is not made of bytes.", found=type(raw).__name__)
+    return dtype.unpack(raw)[0]
 
 
 def _numpy_scalar(dtype: object, raw: object) -> np.generic:

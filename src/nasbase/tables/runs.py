@@ -73,8 +73,8 @@ def _count_values(rows: pa.Table) -> int:
 
 
 def write_arrow(rows: pa.Table, path: Path, batch_rows: int | None = None) -> None:
-    """Write a temporary Arrow file."""
-    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+    """Write a temporary Arrow file, uncompressed: it is read once, soon."""
+    options = pa.ipc.IpcWriteOptions(use_threads=False)
     with (
         pa.OSFile(str(path), "wb") as sink,
         pa.ipc.new_file(sink, rows.schema, options=options) as writer,

@@ -6,7 +6,9 @@ import json
 import math
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Any
+from contextlib import suppress
+from itertools import chain
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +42,8 @@ EPOCH_SERIES = {
     "train_loss": "train_ep_loss",
 }
 SAMPLES = {"sample_train_loss": "train_it_loss", "sample_train_err_pct": "train_it_top1"}
-ACCURACIES = {"train_acc_pct": "train_err_pct", "test_acc_pct": "test_err_pct"}
+ACCURACIES = {"train_err_pct": ["train_acc_pct"], "test_err_pct": ["test_acc_pct"]}
+"""Column of errors -> that of the accuracies, which are 100 minus each."""
 
 INTEGERS = {
     "seed": ("rng_seed", 2**31),
@@ -61,11 +64,24 @@ REALS = {
 _RECORDED = {**{name: key for name, (key, _) in INTEGERS.items()}, **REALS}
 """Column -> upstream's key, of both."""
 
+_SCALARS = (
+    "arch_key",
+    "base_lr",
+    "weight_decay",
+    "num_epochs",
+    "run_order",
+    *_RECORDED,
+    "source_group",
+    "source_pos",
+    "extra",
+)
+"""Columns of a job that are not lists, and not the same for the whole file."""
+
 _OPTIM_KEYS = {"base_lr", "wd", "max_ep"}
 _KNOWN_KEYS = {"net", "optim", *EPOCH_SERIES.values(), *SAMPLES.values(), *_RECORDED.values()}
 _FALSE, _TRUE = struct.pack("d", False), struct.pack("d", True)
 
-_dumps = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_dumps = json.JSONEncoder(check_circular=False, sort_keys=True, separators=(",", ":")).encode
 
 
 def decode(raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
@@ -132,14 +148,15 @@ class _Trials:
             "source_file": f"{stem}.json",
         }
         self.first_order = STEMS.index(stem) << 32
-        self.rows: list[dict[str, Any]] = []
-        self.lists = {name: _Lists() for name in (*EPOCH_SERIES, *SAMPLES)}
+        self.rows: list[tuple] = []
+        self.lists = _Lists()
 
     def add(self, job: Any, group: str | None, index: int) -> None:
         """Append one job."""
         if not isinstance(job, dict):
             raise _problem("A job is no object.", "an object", job)
         network, net_rest = network_of_net(_present(job, "net"))
+        key = network.text
         optim = _present(job, "optim")
         if not isinstance(optim, dict):
             raise _problem("optim of a job is no object.", "an object", optim)
@@ -147,47 +164,21 @@ class _Trials:
         optim_rest = {key: value for key, value in optim.items() if key not in _OPTIM_KEYS}
         extra |= {key: rest for key, rest in (("net", net_rest), ("optim", optim_rest)) if rest}
         epochs = _epochs(optim)
+        rates = _hyper_parameter(optim, "base_lr"), _hyper_parameter(optim, "wd")
         recorded = _recorded(job, extra)
-        key = network.text
-        row: dict[str, Any] = {
-            "arch_key": key,
-            "base_lr": _hyper_parameter(optim, "base_lr"),
-            "weight_decay": _hyper_parameter(optim, "wd"),
-            "num_epochs": epochs,
-            # Position in NNI's order: file, then top before mid, then position in the list.
-            "run_order": self.first_order + ((group == GROUPS[1]) << 31) + index,
-            **recorded,
-            "source_group": group,
-            "source_pos": index,
-            "extra": _text(extra),
-        }
-        self._add_lists(job, epochs)
+        text = _text(extra)
+        # Position in NNI's order: file, then top before mid, then position in the list.
+        run_order = self.first_order + ((group == GROUPS[1]) << 31) + index
+        self.bytes += self.lists.append(job, epochs) + ROW_BYTES + len(key) + len(text or "")
         self.networks[key] = network
-        self.rows.append(row)
-        self.bytes += ROW_BYTES + len(key) + len(row["extra"] or "")
-
-    def _add_lists(self, job: Mapping[str, Any], epochs: int) -> None:
-        curves = {name: _numbers(job, key) for name, key in EPOCH_SERIES.items()}
-        for name, values in curves.items():
-            if len(values) > 8 * epochs:
-                found = f"{len(values) // 8} values"
-                raise _problem(f"{EPOCH_SERIES[name]} is too long.", f"{epochs} epochs", found)
-        samples = {name: _numbers(job, key) for name, key in SAMPLES.items() if key in job}
-        longest = max(map(len, samples.values())) // 8 if samples else 0
-        for name, values in curves.items():
-            self.lists[name].append(values, epochs)
-        for name in SAMPLES:
-            self.lists[name].append(samples.get(name, b"") if samples else None, longest)
-        self.bytes += 8 * (6 * epochs + 2 * longest)
+        self.rows.append(  # as `_SCALARS` names them
+            (key, *rates, epochs, run_order, *recorded, group, index, text)
+        )
 
     def batch(self) -> Batch:
         """Everything appended so far as shard tables."""
-        columns: dict[str, Any] = {name: lists.arrow() for name, lists in self.lists.items()}
-        columns["epoch"] = _epoch_lists(columns["train_err_pct"])
-        for name, error in ACCURACIES.items():
-            columns[name] = self.lists[error].arrow(complement=True)
-        rows = zip(*(row.values() for row in self.rows), strict=True)
-        columns |= zip(self.rows[0], rows, strict=True)
+        columns: dict[str, Any] = self.lists.columns()
+        columns |= zip(_SCALARS, zip(*self.rows, strict=True), strict=True)
         for name, value in self.of_file.items():
             columns[name] = [value] * len(self.rows)
         trials = _table(columns, shard_trials("nds"))
@@ -202,44 +193,79 @@ class _Trials:
 
 
 class _Lists:
-    """One list of 64-bit floats per row, end to end in one buffer."""
+    """The lists of several jobs as 64-bit floats, job after job in one buffer."""
 
     def __init__(self) -> None:
         self.values = bytearray()
-        self.ends = [0]
-        self.absent: list[bool] = []
-        self.gaps: list[slice] = []
+        self.lengths: list[tuple[int, ...]] = []
+        self.epochs: list[int] = []
+        self.sampled: list[bool] = []
 
-    def append(self, values: bytes | None, length: int) -> None:
-        """Append one list, filled with NULLs up to ``length``; a NULL list for None."""
-        self.absent.append(values is None)
-        if values is not None:
-            self.values += values
-            short = length - len(values) // 8
-            if short:
-                end = len(self.values) // 8
-                self.gaps.append(slice(end, end + short))
-                self.values += bytes(8 * short)
-        self.ends.append(len(self.values) // 8)
+    def append(self, job: Mapping[str, Any], epochs: int) -> int:
+        """Append the lists of one job; give the bytes that they will have as columns."""
+        lists = {key: _present(job, key) for key in EPOCH_SERIES.values()}
+        sampled = False
+        for key in SAMPLES.values():
+            sampled |= key in job
+            lists[key] = job.get(key, [])
+        self.values += _packed(lists)
+        lengths = (*map(len, lists.values()),)
+        for key, length in zip(EPOCH_SERIES.values(), lengths, strict=False):
+            if length > epochs:
+                raise _problem(f"{key} is too long.", f"{epochs} epochs", f"{length} values")
+        self.lengths.append(lengths)
+        self.epochs.append(epochs)
+        self.sampled.append(sampled)
+        return 8 * (6 * epochs + 2 * max(lengths[len(EPOCH_SERIES) :]))
 
-    def arrow(self, *, complement: bool = False) -> pa.ListArray:
-        """The lists; with ``complement`` 100 minus each value."""
-        values = np.frombuffer(self.values)
-        mask = None
-        if self.gaps:
-            mask = np.zeros(len(values), dtype=bool)
-            for gap in self.gaps:
-                mask[gap] = True
-        numbers = pa.array(100.0 - values if complement else values, mask=mask)
-        ends = pa.array(np.asarray(self.ends, dtype=np.int32))
-        return pa.ListArray.from_arrays(ends, numbers, mask=pa.array(self.absent, pa.bool_()))
+    def columns(self) -> dict[str, pa.ListArray]:
+        """Lists of every column, those that are too short filled with NULLs up to their length."""
+        lengths = np.array(self.lengths)
+        ends = np.cumsum(lengths).reshape(lengths.shape)
+        values = np.frombuffer(self.values + bytes(8))  # the last one stands for what is missing
+        epochs = _Places(np.array(self.epochs), None)
+        samples = _Places(lengths[:, len(EPOCH_SERIES) :].max(axis=1), ~np.array(self.sampled))
+        columns = {"epoch": epochs.lists(pa.array((epochs.inside + 1).astype(np.int16)))}
+        for i, name in enumerate((*EPOCH_SERIES, *SAMPLES)):
+            places = epochs if name in EPOCH_SERIES else samples
+            length = np.repeat(lengths[:, i], places.lengths)
+            missing = places.inside >= length
+            taken = np.repeat(ends[:, i], places.lengths) - length + places.inside
+            taken[missing] = len(values) - 1
+            numbers = values.take(taken)
+            missing = missing if missing.any() else None
+            columns[name] = places.lists(pa.array(numbers, mask=missing))
+            for accuracy in ACCURACIES.get(name, ()):
+                columns[accuracy] = places.lists(pa.array(100.0 - numbers, mask=missing))
+        return columns
 
 
-def _epoch_lists(like: pa.ListArray) -> pa.ListArray:
-    """Epochs counted from 1, in lists as long as those of ``like``."""
-    ends = like.offsets.to_numpy()
-    epochs = np.arange(1, len(like.values) + 1) - np.repeat(ends[:-1], np.diff(ends))
-    return pa.ListArray.from_arrays(like.offsets, pa.array(epochs.astype(np.int16)))
+class _Places:
+    """Where the values of lists are, if the lists stand end to end.
+
+    Parameters
+    ----------
+    lengths
+        Those of the lists.
+    absent
+        Which of them are NULL; None: none of them.
+
+    Attributes
+    ----------
+    inside
+        Of every value its position in its list.
+    """
+
+    def __init__(self, lengths: np.ndarray, absent: np.ndarray | None) -> None:
+        self.lengths = lengths
+        ends = np.cumsum(lengths, dtype=np.int32)
+        self.inside = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
+        self._offsets = pa.array(np.concatenate([[0], ends]).astype(np.int32))
+        self._absent = None if absent is None else pa.array(absent)
+
+    def lists(self, values: pa.Array) -> pa.ListArray:
+        """Lists of these values."""
+        return pa.ListArray.from_arrays(self._offsets, values, mask=self._absent)
 
 
 def _table(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
@@ -264,21 +290,31 @@ def _present(mapping: Mapping[str, Any], key: str) -> Any:
     return mapping[key]
 
 
-def _numbers(job: Mapping[str, Any], key: str) -> bytes:
-    """A list of numbers as 64-bit floats, end to end."""
-    values = _present(job, key)
-    try:
-        packed = struct.pack(f"{len(values)}d", *values) if type(values) is list else None
-    except struct.error as error:
-        if are_numbers(values):  # nothing but an integer can fail
-            found = "int too large to convert to float"
-            raise _problem(f"{key} of a job is too large.", "64-bit floats", found) from error
-        packed = None
-    # To look at the type of every value takes longer than to search for what a boolean becomes.
-    boolean = packed is not None and (_FALSE in packed or _TRUE in packed)
-    if packed is None or (boolean and not are_numbers(values)):
-        raise _problem(f"{key} of a job is malformed.", "a list of numbers", values)
-    return packed
+def _packed(lists: Mapping[str, Any]) -> bytes:
+    """The numbers of all lists as 64-bit floats, end to end."""
+    values = lists.values()
+    if {list}.issuperset(map(type, values)):
+        with suppress(struct.error):
+            packed = struct.pack(f"{sum(map(len, values))}d", *chain.from_iterable(values))
+            # To look at the type of every value takes longer than to search for what a boolean
+            # becomes.
+            if not (_FALSE in packed or _TRUE in packed) or all(map(are_numbers, values)):
+                return packed
+    return _refuse_lists(lists)
+
+
+def _refuse_lists(lists: Mapping[str, Any]) -> NoReturn:
+    """Say which of the lists holds something else than 64-bit floats."""
+    for key, values in lists.items():
+        if type(values) is not list or not are_numbers(values):
+            raise _problem(f"{key} of a job is malformed.", "a list of numbers", values)
+
+    def largest(key: str) -> int:
+        return max((abs(value) for value in lists[key] if type(value) is int), default=0)
+
+    # They hold nothing but numbers, of which an integer alone can be too large.
+    found = "int too large to convert to float"
+    raise _problem(f"{max(lists, key=largest)} of a job is too large.", "64-bit floats", found)
 
 
 def _hyper_parameter(optim: Mapping[str, Any], key: str) -> float:
@@ -296,16 +332,14 @@ def _epochs(optim: Mapping[str, Any]) -> int:
     return epochs
 
 
-def _recorded(job: Mapping[str, Any], extra: dict[str, Any]) -> dict[str, int | float | None]:
+def _recorded(job: Mapping[str, Any], extra: dict[str, Any]) -> list[int | float | None]:
     """Recorded scalars; what a column cannot hold goes to ``extra`` as it is."""
-    row: dict[str, int | float | None] = {}
-    for name, (key, bound) in INTEGERS.items():
-        row[name] = _integer(job.get(key), bound)
-    for name, key in REALS.items():
-        row[name] = _real(job.get(key))
-    if None in row.values():
-        for name, key in _RECORDED.items():
-            if row[name] is None and key in job:
+    row: list[int | float | None] = []
+    row += [_integer(job.get(key), bound) for key, bound in INTEGERS.values()]
+    row += [_real(job.get(key)) for key in REALS.values()]
+    if None in row:
+        for value, key in zip(row, _RECORDED.values(), strict=True):
+            if value is None and key in job:
                 extra[key] = job[key]
     return row
 

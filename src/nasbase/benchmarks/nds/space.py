@@ -55,7 +55,12 @@ _GENOTYPE_KEYS = frozenset((*_CELLS, *(f"{kind}_concat" for kind in _CELLS)))
 _brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = 200
 
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_canonical = json.JSONEncoder(
+    check_circular=False,  # what never ends is a RecursionError
+    sort_keys=True,
+    separators=(",", ":"),
+    allow_nan=False,
+).encode
 
 
 class Network(NamedTuple):
