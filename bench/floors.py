@@ -40,7 +40,7 @@ from nasbase.store.parquet import read_batches
 from nasbase.tables.catalogue import tables
 
 RELEASE = "sample"
-RECORDS, MEMBERS, ENTRIES, JSON_BYTES = 200_000, 600, 1_000, 200_000_000
+RECORDS, MEMBERS, ENTRIES, JSON_BYTES = 1_000_000, 600, 1_000, 200_000_000
 """Parts of a release that the floors read."""
 
 ROUNDS = 5

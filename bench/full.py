@@ -25,7 +25,7 @@ from typing import Any
 import full_page
 from floors import RELEASE, floors
 from jobs import plain, size_mb, used_by
-from points import point_query_us
+from points import point_queries_us
 from report import machine
 
 from nasbase.benchmarks import NAMES, room_of
@@ -63,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "cores": given.cores,
         "benchmarks": given.benchmarks,
         "builds": builds,
+        "point_us": {name: point_queries(cache, [*builds], name) for name in given.benchmarks},
         "floors": {name: floors(name, largest, given.cores) for name in given.benchmarks},
         "shards": {} if given.no_scaling else scaling(largest, given.benchmarks),
     }
@@ -131,15 +132,15 @@ def build(folder: Path, benchmarks: Sequence[str], cores: int) -> dict[str, Any]
         **seconds,
         "raw_mb": raw,
         "parquet_mb": parquet,
-        "point_us": point_queries(work, benchmarks),
         "rules": plain(used_by(work)),
     }
 
 
-def point_queries(work: Path, benchmarks: Sequence[str]) -> dict[str, float]:
-    """Microseconds of a point query in each installed build."""
-    folder = work / "results"
-    return {n: point_query_us(folder / n / RELEASE / f"{n}.sqlite") for n in benchmarks}
+def point_queries(cache: Path, sizes: Sequence[str], name: str) -> dict[str, float]:
+    """Microseconds of a point query in the installed builds of one benchmark, by their size."""
+    installed = Path("work", "results", name, RELEASE, f"{name}.sqlite")
+    asked = point_queries_us([cache / size / installed for size in sizes])
+    return dict(zip(sizes, asked, strict=True))
 
 
 def _forms(benchmark: str) -> Iterable[str]:

@@ -116,9 +116,9 @@ def targets(found: Found) -> Iterator[Target]:
         if name in whole["parquet_mb"]:
             size = whole["parquet_mb"][name] / whole["raw_mb"][name]
             yield Target(f"{name}: Parquet, by the raw bytes", size, most, "x")
-    smallest = found["builds"][str(min(found["builds"], key=float))]
-    for name, asked in whole["point_us"].items():
-        times = asked / smallest["point_us"][name]
+    smallest, largest = (most(found["builds"], key=float) for most in (min, max))
+    for name, asked in found["point_us"].items():
+        times = asked[largest] / asked[smallest]
         yield Target(
             f"{name}: point query, by that in the smallest build", times, POINT_AT_MOST, "x"
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
@@ -12,25 +13,36 @@ from time import perf_counter_ns
 from nasbase.query.database import CACHE_KB
 
 QUERIES = 2000
-ROUNDS = 3
+ROUNDS = 7
 
 _QUERY = "SELECT * FROM trials WHERE arch_id = ?"
 
 
-def point_query_us(database: Path) -> float:
-    """Median microseconds of asking for the trainings of a random architecture.
+def point_queries_us(databases: Sequence[Path]) -> list[float]:
+    """Microseconds of asking each database for the trainings of a random architecture.
 
-    The system's cache holds what is asked for: the first round brings it there. The connection
-    keeps as many pages as one of nasbase's own does: with SQLite's 2 MB, most questions to a large
-    table read a page through the system.
+    The databases are asked in turn, so that all meet the same machine; of each the fastest round
+    counts, by its median. The system's cache holds what is asked for: the first round brings it
+    there. A connection keeps as many pages as one of nasbase's own does: with SQLite's 2 MB, most
+    questions to a large table read a page through the system.
     """
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro&immutable=1", uri=True)) as base:
-        base.execute(f"PRAGMA cache_size = -{CACHE_KB}")
-        ids = [arch_id for (arch_id,) in base.execute("SELECT arch_id FROM architectures")]
-        chosen = random.Random(1).choices(ids, k=QUERIES)
-        for _ in range(ROUNDS):
-            spent = [_spent(base, arch_id) for arch_id in chosen]
-    return round(median(spent) / 1000, 2)
+    with ExitStack() as stack:
+        asked = [_opened(stack, database) for database in databases]
+        rounds = [[_median_us(base, ids) for base, ids in asked] for _ in range(ROUNDS)]
+    return [round(min(times), 2) for times in zip(*rounds, strict=True)]
+
+
+def _opened(stack: ExitStack, database: Path) -> tuple[sqlite3.Connection, list[int]]:
+    """A connection, and the architectures to ask for."""
+    address = f"{database.absolute().as_uri()}?mode=ro&immutable=1"
+    base = stack.enter_context(closing(sqlite3.connect(address, uri=True)))
+    base.execute(f"PRAGMA cache_size = -{CACHE_KB}")
+    ids = [arch_id for (arch_id,) in base.execute("SELECT arch_id FROM architectures")]
+    return base, random.Random(1).choices(ids, k=QUERIES)
+
+
+def _median_us(base: sqlite3.Connection, ids: Sequence[int]) -> float:
+    return median(_spent(base, arch_id) for arch_id in ids) / 1000
 
 
 def _spent(base: sqlite3.Connection, arch_id: int) -> int:
