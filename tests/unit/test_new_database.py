@@ -19,6 +19,8 @@ import pyarrow as pa
 from pathlib import Path
 from nasbase.store.database import new_database
 
+# A shell that started the tests in the background had its children ignore SIGINT.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with new_database(Path(sys.argv[1]), {}) as database:
     database.execute("CREATE TABLE t (n INTEGER)")
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
