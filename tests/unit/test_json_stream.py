@@ -155,3 +155,12 @@ def test_the_stream_is_read_to_its_end():
     list(stream_elements(stream, where="x.json", chunk=10))
     assert stream.read(1) == b""
     assert stream.tell() == 5003
+
+
+def test_what_follows_a_long_element_is_not_too_large():
+    # The first element is complete when it is looked at, although it is longer than one may be that
+    # has to be waited for.
+    values = ["a" * 150, *["b" * 20] * 20]
+    stream = Dribble(json.dumps(values).encode(), 1 << 20)
+    found = stream_elements(stream, where="x.json", chunk=160, max_element=100)
+    assert [value for _, _, value in found] == values

@@ -180,7 +180,8 @@ class _Window:
         """Take one whole JSON value."""
         self.peek()
         # A value that is cut off is decoded twice, and the error about it counts all lines before.
-        if len(self.text) - self.position < self.longest:
+        # More than an element may have is never waiting here: it would be refused as one.
+        if len(self.text) - self.position < min(self.longest, self.max_element):
             self.fill()
         while True:
             try:
