@@ -52,13 +52,11 @@ class Steps:
 
     def assemble(self) -> float:
         """The tables, on every core."""
-        keys = ("citation", "homepage", "code_licence", "data_licence")
-        provenance = {key: getattr(self._release, key) for key in keys}
         shards = sorted(self._scratch.glob("0/*-of-*"))
         jobs = [
             (
                 (steps.assemble_step, Path(self._fetched), self._plan, shards, parquet),
-                {**self._partial, "provenance": provenance},
+                {**self._partial, "provenance": self._release.provenance},
             )
             for parquet in self._each("parquet")
         ]

@@ -116,7 +116,7 @@ def targets(found: Found) -> Iterator[Target]:
         if name in whole["parquet_mb"]:
             size = whole["parquet_mb"][name] / whole["raw_mb"][name]
             yield Target(f"{name}: Parquet, by the raw bytes", size, most, "x")
-    smallest, largest = (most(found["builds"], key=float) for most in (min, max))
+    smallest, largest = min(found["builds"], key=float), _largest(found)
     for name, asked in found["point_us"].items():
         times = asked[largest] / asked[smallest]
         yield Target(
@@ -199,12 +199,8 @@ def _largest(found: Found) -> str:
     return str(max(found["builds"], key=float))
 
 
-def _cpu(build: Found, name: str, *rules: str) -> float:
-    return sum(
-        r["cpu_s"]
-        for r in build["rules"]
-        if r["benchmark"] == name and (not rules or r["rule"] in rules)
-    )
+def _cpu(build: Found, name: str) -> float:
+    return sum(r["cpu_s"] for r in build["rules"] if r["benchmark"] == name)
 
 
 def _table(head: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:

@@ -86,11 +86,9 @@ def _make(benchmark: str, release: str, table: str, settings: dict) -> Made:
     shards = [work / "shards" / f"{i:03d}-of-{count:03d}" for i in range(count)]
     for shard in shards:
         convert_step(fetched, work / "plan.json", shard, partial=partial)
-    keys = ("citation", "homepage", "code_licence", "data_licence")
-    provenance = {key: getattr(row, key) for key in keys}
     parquet = work / "parquet"
     assemble_step(
-        fetched, work / "plan.json", shards, parquet, partial=partial, provenance=provenance
+        fetched, work / "plan.json", shards, parquet, partial=partial, provenance=row.provenance
     )
     files = {
         "sqlite": work / f"{benchmark}.sqlite",
@@ -100,7 +98,7 @@ def _make(benchmark: str, release: str, table: str, settings: dict) -> Made:
     others = {form: files[form] for form in forms[1:]}
     for form, path in others.items():
         {"sqlite": write_sqlite, "hdf5": write_hdf5, "nni": write_nni}[form](parquet, path)
-    return Made(config, row, work, fetched, others, provenance)
+    return Made(config, row, work, fetched, others, row.provenance)
 
 
 def _validate_and_install(made: Made) -> None:

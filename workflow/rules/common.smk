@@ -239,9 +239,7 @@ def built_forms(wildcards):
 
 def provenance_of(wildcards):
     """What the tables say of their source."""
-    release = release_of(wildcards)
-    keys = ("citation", "homepage", "code_licence", "data_licence")
-    return {key: getattr(release, key) for key in keys}
+    return release_of(wildcards).provenance
 
 
 def description_of(wildcards):

@@ -98,6 +98,12 @@ class Release:
         return hashlib.sha256(lines.encode()).hexdigest()[:8]
 
     @property
+    def provenance(self) -> dict[str, str | None]:
+        """What the tables say of their source."""
+        keys = ("citation", "homepage", "code_licence", "data_licence")
+        return {key: getattr(self, key) for key in keys}
+
+    @property
     def key(self) -> str:
         """Name of this release in paths: ``<release>-<pin>``."""
         return f"{self.release}-{self.pin}"

@@ -42,7 +42,7 @@ EPOCH_SERIES = {
     "train_loss": "train_ep_loss",
 }
 SAMPLES = {"sample_train_loss": "train_it_loss", "sample_train_err_pct": "train_it_top1"}
-ACCURACIES = {"train_err_pct": ["train_acc_pct"], "test_err_pct": ["test_acc_pct"]}
+ACCURACIES = {"train_err_pct": "train_acc_pct", "test_err_pct": "test_acc_pct"}
 """Column of errors -> that of the accuracies, which are 100 minus each."""
 
 INTEGERS = {
@@ -235,8 +235,8 @@ class _Lists:
             numbers = values.take(taken)
             missing = missing if missing.any() else None
             columns[name] = places.lists(pa.array(numbers, mask=missing))
-            for accuracy in ACCURACIES.get(name, ()):
-                columns[accuracy] = places.lists(pa.array(100.0 - numbers, mask=missing))
+            if name in ACCURACIES:
+                columns[ACCURACIES[name]] = places.lists(pa.array(100.0 - numbers, mask=missing))
         return columns
 
 
