@@ -403,8 +403,8 @@ def test_one_wrong_character_in_base64_names_its_record(which, at, character):
 )
 def test_stored_cells(cell, expected):
     assert check_cell(HASH, *cell) == expected
-    texts = (pa.array([text] * 3).dictionary_encode() for text in (HASH, *cell))
-    vertices, edges = check_cells(*texts)
+    graphs, labels = (pa.array([text] * 3).dictionary_encode() for text in cell)
+    vertices, edges = check_cells(pa.array([HASH] * 3), graphs, labels)
     assert (vertices.tolist(), edges.tolist()) == ([expected[0]] * 3, [expected[1]] * 3)
 
 
@@ -431,9 +431,9 @@ def test_what_is_no_stored_cell(cell, what):
         check_cell(*cell)
     assert None not in (caught.value.expected, caught.value.found)
     good = (HASH, "0100", "input,output")
-    columns = [pa.array(c).dictionary_encode() for c in zip(good, cell, good, strict=True)]
+    hashes, graphs, labels = map(pa.array, zip(good, cell, good, strict=True))
     with pytest.raises(RawDataError, match=what):
-        check_cells(*columns)
+        check_cells(hashes, graphs.dictionary_encode(), labels.dictionary_encode())
 
 
 # ------------------------------------------------------------------ real records

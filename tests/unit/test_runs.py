@@ -51,7 +51,36 @@ def test_each_architecture_is_kept_once(pieces):
     for ids in pieces:
         distinct.add(architectures(ids))
         distinct.table()  # which merges what came so far
-    assert distinct.table().equals(architectures(sorted({i for ids in pieces for i in ids})))
+    assert distinct.table().equals(architectures(dict.fromkeys(i for ids in pieces for i in ids)))
+
+
+CELLS = {"aa": ("0100", "input,output"), "bb": ("011001000", "input,maxpool3x3,output")}
+
+
+def cells(hashes, **other):
+    rows = [
+        {"hash": key, "num_vertices": 2, "num_edges": 1, "adjacency": graph, "operations": labels}
+        | other
+        for key in hashes
+        for graph, labels in [CELLS[key]]
+    ]
+    return pa.Table.from_pylist(rows, schema=shard_architectures("nb101"))
+
+
+@pytest.mark.parametrize("most", [0, 1, 100])
+def test_texts_in_dictionaries_are_compared_as_texts(monkeypatch, most):
+    """The same text has another number in each piece."""
+    monkeypatch.setattr(runs, "_DISTINCT_ROWS", most)
+    distinct = DistinctArchitectures("nb101")
+    for hashes in (["aa"], ["bb", "aa"], ["aa", "bb", "bb"]):
+        distinct.add(cells(hashes))
+    assert distinct.table().to_pylist() == cells(["aa", "bb"]).to_pylist()
+    monkeypatch.setattr(runs, "_DISTINCT_ROWS", 100)
+    distinct.add(cells(["bb"], adjacency="001001000"))
+    with pytest.raises(RawDataError, match="hash 'bb'") as error:
+        distinct.table()
+    assert error.value.expected["adjacency"] == CELLS["bb"][0]
+    assert error.value.found["adjacency"] == "001001000"
 
 
 @pytest.mark.parametrize("merged", [False, True])

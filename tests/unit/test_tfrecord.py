@@ -16,6 +16,7 @@ from nasbase.containers.tfrecord import (
     FRAME_BYTES,
     MAX_RECORD_BYTES,
     _chain,
+    _five_zeros,
     _walk,
     encode_frames,
     located,
@@ -103,6 +104,13 @@ def test_frames_are_found_at_once_as_by_a_walk(payloads):
         found = _chain(data[:cut], MAX_RECORD_BYTES)
         walked = _walk(data[:cut], {}, lambda *_: "", MAX_RECORD_BYTES)
         assert found is None or found.tolist() == walked.tolist()
+
+
+@given(st.lists(st.sampled_from([bytes(1), bytes(4), bytes(7), b"a", b"bc"])).map(b"".join))
+def test_five_zeros_are_found_wherever_they_begin(data):
+    found = _five_zeros(np.frombuffer(data, np.uint8)).tolist()
+    inside = [place for place in found if 0 <= place <= len(data) - 5]
+    assert inside == [i for i in range(len(data) - 4) if data[i : i + 5] == bytes(5)]
 
 
 @given(

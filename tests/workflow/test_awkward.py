@@ -234,7 +234,7 @@ def page_for_a_record(folder, rng):
     return path
 
 
-@case("nb101", "convert", "same architecture differently", "arch_key")
+@case("nb101", "convert", "same architecture differently", "hash")
 def cell_in_two_orders(folder, rng):
     """Isomorphic cells share a hash; a release stores one of them."""
     matrix = [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4]

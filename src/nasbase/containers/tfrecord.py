@@ -60,7 +60,7 @@ class Block:
     first_record
         Number of the first record, counted from the file's beginning.
     data
-        The frames.
+        The frames, and perhaps the beginning of the next one.
     starts, lengths
         Where in ``data`` each record begins, and its bytes; int64, one entry per record.
     """
@@ -136,7 +136,7 @@ class Block:
         bounds = zip(self.starts.tolist(), ends.tolist(), strict=True)
         crcs = np.array([value(data[start:end]) for start, end in bounds], np.uint32)
         found = _masked(crcs)
-        stored = self.windows(ends, FOOTER.size).view("<u4")[:, 0]
+        stored = _numbers(self.raw, ends)
         wrong = np.flatnonzero(found != stored)
         if wrong.size:
             first = int(wrong[0])
@@ -193,23 +193,24 @@ def read_blocks(
         )
     # Records of one release share few lengths, so a header that was once found good is looked up.
     known: dict[bytes, int] = {}
-    offset, record, data = start, first_record, b""
-    with path.open("rb") as file:
-        file.seek(start)
-        while offset + len(data) < end:
-            fresh = file.read(min(block_bytes, end - offset - len(data)))
-            data += fresh
+    offset, record, size = start, first_record, block_bytes
+    with path.open("rb", buffering=0) as file:
+        while offset < end:
+            file.seek(offset)
+            data = file.read(min(size, end - offset))
             where = partial(_where, path, offset, record)
             edges = _chain(data, max_record_bytes)
             if edges is None:
                 edges = _walk(data, known, where, max_record_bytes)
             whole = int(edges[-1])
-            if not fresh or (whole < len(data) and offset + len(data) == end):
+            if not data or (whole < len(data) and offset + len(data) == end):
                 raise _cut(where(whole, len(edges) - 1), data[whole:])
             if whole:
                 starts, lengths = edges[:-1] + HEADER.size, np.diff(edges) - FRAME_BYTES
-                yield Block(path, offset, record, data[:whole], starts, lengths)
-            offset, record, data = offset + whole, record + len(edges) - 1, data[whole:]
+                yield Block(path, offset, record, data, starts, lengths)
+            # What is left of a frame is read again, with more of it if it fills a block.
+            size = block_bytes if whole else 2 * size
+            offset, record = offset + whole, record + len(edges) - 1
 
 
 def encode_frames(payloads: Iterable[bytes]) -> bytes:
@@ -243,13 +244,11 @@ def _chain(data: bytes, max_bytes: int) -> NDArray[np.int64] | None:
     before them is a header if its checksum is right; and the headers have to be one chain.
     """
     raw = np.frombuffer(data, np.uint8)
-    zeros = np.flatnonzero(raw == 0)
-    heads = zeros[:-4][zeros[4:] - zeros[:-4] == 4] - 3
+    heads = _five_zeros(raw) - 3
     heads = heads[(heads >= 0) & (heads <= len(raw) - HEADER.size)]
-    if not len(heads):
-        return None
-    headers = sliding_window_view(raw, HEADER.size)[heads]
-    heads, lengths = (each[_is_header(headers)] for each in (heads, _lengths(headers)))
+    lengths, stored = _numbers(raw, heads), _numbers(raw, heads + 8)
+    right = _masked(_crcs(lengths)) == stored
+    heads, lengths = heads[right], lengths[right].astype(np.int64)
     edges = np.append(heads, (heads + lengths + FRAME_BYTES)[-1:])
     chained = len(heads) and heads[0] == 0 and np.array_equal(np.diff(edges), lengths + FRAME_BYTES)
     unseen = len(raw) - edges[-1:] >= HEADER.size  # a header like no other
@@ -258,19 +257,34 @@ def _chain(data: bytes, max_bytes: int) -> NDArray[np.int64] | None:
     return edges if edges[-1] <= len(raw) else edges[:-1]
 
 
-def _lengths(headers: NDArray[np.uint8]) -> NDArray[np.int64]:
-    return headers[:, :4].copy().view("<u4")[:, 0].astype(np.int64)
+def _five_zeros(raw: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Where five zero bytes begin, in order.
+
+    Among five bytes are two whole pairs, and half as many pairs as bytes have to be looked at.
+    """
+    pairs = np.flatnonzero(raw[: len(raw) & ~1].view("<u2") == 0)
+    fours = 2 * pairs[:-1][np.diff(pairs) == 1]
+    fifth = [raw.take(fours + place, mode="clip") == 0 for place in (-1, 4)]
+    return (fours[:, None] + [-1, 0])[np.column_stack(fifth)]
 
 
-def _is_header(headers: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether the CRCs are right of headers whose lengths have three bytes.
+def _numbers(raw: NDArray[np.uint8], places: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """The four bytes at each place as a little-endian number."""
+    numbers = np.zeros(len(places), np.uint32)
+    for byte in range(4):
+        numbers |= raw.take(places + byte, mode="clip").astype(np.uint32) << np.uint32(8 * byte)
+    return numbers
+
+
+def _crcs(lengths: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """CRC-32C of lengths below 2**24, as eight bytes.
 
     CRCs are linear: that of a length is the exclusive or of what each of its bytes adds.
     """
-    crcs = np.full(len(headers), _CRC_OF_ZERO, np.uint32)
-    for place, added in enumerate(_ADDED_TO_CRC):
-        crcs ^= added[headers[:, place]]
-    return _masked(crcs) == headers[:, 8:].copy().view("<u4")[:, 0]
+    crcs = np.full(len(lengths), _CRC_OF_ZERO, np.uint32)
+    for byte, added in enumerate(_ADDED_TO_CRC):
+        crcs ^= added.take(lengths >> np.uint32(8 * byte) & np.uint32(255))
+    return crcs
 
 
 def _masked(crcs: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -34,6 +34,7 @@ from nasbase.tables.runs import (
     ARCHITECTURES,
     DistinctArchitectures,
     Runs,
+    in_order,
     open_arrow,
     ranges,
 )
@@ -134,7 +135,7 @@ class _Assembly:
         for folder in self.folders:
             with open_arrow(folder / ARCHITECTURES) as file:
                 distinct.add(file.read_all())
-        rows = distinct.table()
+        rows = in_order(distinct.table(), [subject(self.room.name).name])
         if self.room.name in RANKED:
             ids = pa.array(np.arange(rows.num_rows, dtype=np.int32))
             rows = rows.append_column("arch_id", ids)

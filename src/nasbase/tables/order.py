@@ -83,13 +83,18 @@ def _dense(values: NDArray[np.generic]) -> tuple[NDArray[np.uint64], int]:
 
 
 def _order_of_texts(texts: pa.StringArray) -> NDArray[np.int64]:
-    """Order of different texts: that of their first bytes, unless some begin alike."""
+    """Order of different texts: that of their first bytes; those that begin alike are compared."""
     lengths, joint = texts_of(texts)
     raw = np.append(np.frombuffer(joint, np.uint8), np.zeros(_PREFIX_BYTES, np.uint8))
     heads = sliding_window_view(raw, _PREFIX_BYTES)[np.cumsum(lengths) - lengths]
     heads[np.arange(_PREFIX_BYTES) >= lengths[:, None]] = 0
     prefixes = heads.view(">u8")[:, 0].astype(np.uint64)
     order = np.argsort(prefixes)
-    if _any_twice(prefixes[order]):
-        return pc.sort_indices(texts).to_numpy().astype(np.int64)
+    ascending = prefixes[order]
+    same = ascending[1:] == ascending[:-1]
+    alike = np.zeros(len(order), bool)
+    alike[1:] = same
+    alike[:-1] |= same
+    compared = order[alike]  # in pieces of one beginning, whose places stay theirs
+    order[alike] = compared[pc.sort_indices(texts.take(pa.array(compared))).to_numpy()]
     return order

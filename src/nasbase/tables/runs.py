@@ -59,7 +59,7 @@ def write_runs(benchmark: str, batches: Iterable[Batch], folder: Path) -> None:
 
 
 def _write_run(benchmark: str, trials: list[pa.Table], path: Path) -> None:
-    rows = _sorted(pa.concat_tables(trials), sort_key(benchmark))
+    rows = in_order(pa.concat_tables(trials), sort_key(benchmark))
     counts = {_ROWS: str(rows.num_rows), _VALUES: str(_count_values(rows))}
     rows = rows.replace_schema_metadata(counts)
     write_arrow(rows, path, max(64, -(-rows.num_rows // BATCHES_PER_RUN)))
@@ -112,25 +112,19 @@ class DistinctArchitectures:
             self._merge()
 
     def table(self) -> pa.Table:
-        """The distinct rows, sorted by the architecture's id or key."""
+        """The distinct rows, in the order in which they came."""
         self._merge()
-        return _sorted(self._distinct, [self._subject])
+        return self._distinct
 
     def _merge(self) -> None:
-        if not self._waiting:
-            return
-        rows = pa.concat_tables(self._waiting).combine_chunks()
+        rows = pa.concat_tables([self._distinct, *self._waiting]).combine_chunks()
         self._waiting = []
-        known = pc.index_in(joined(rows[self._subject]), value_set=self._distinct[self._subject])
-        self._refuse_different(
-            self._distinct.take(known.drop_null()), rows.filter(known.is_valid())
-        )
-        new = rows.filter(known.is_null())
-        first = first_alike(joined(new[self._subject]))
+        first = first_alike(joined(rows[self._subject]))
         repeated = first != np.arange(len(first))
-        self._refuse_different(new.take(pa.array(first[repeated])), new.filter(pa.array(repeated)))
-        self._distinct = pa.concat_tables([self._distinct, new.filter(pa.array(~repeated))])
-        self._distinct = self._distinct.combine_chunks()
+        self._refuse_different(
+            rows.take(pa.array(first[repeated])), rows.filter(pa.array(repeated))
+        )
+        self._distinct = rows.filter(pa.array(~repeated)).combine_chunks()
 
     def _refuse_different(self, earlier: pa.Table, rows: pa.Table) -> None:
         """Refuse rows that are not what an earlier one said of the same architecture."""
@@ -209,14 +203,14 @@ class Runs:
         if places.null_count:
             rows, places = rows.filter(places.is_valid()), places.drop_null()
         at = rows.column_names.index(self._subject)
-        return _sorted(rows.set_column(at, "arch_id", ids.take(places)), self._order)
+        return in_order(rows.set_column(at, "arch_id", ids.take(places)), self._order)
 
 
-def _sorted(rows: pa.Table, names: Sequence[str]) -> pa.Table:
+def in_order(rows: pa.Table, names: Sequence[str]) -> pa.Table:
     """Sorted rows, in one piece; they are moved only if they have to be."""
     places = order_of(rows, names)
-    in_order = (np.diff(places) == 1).all()  # copying lists costs more than looking
-    return rows.combine_chunks() if in_order else reordered(rows, places)
+    stay = (np.diff(places) == 1).all()  # copying lists costs more than looking
+    return rows.combine_chunks() if stay else reordered(rows, places)
 
 
 def reordered(rows: pa.Table, places: np.ndarray) -> pa.Table:

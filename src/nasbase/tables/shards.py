@@ -6,7 +6,7 @@ So a trial is moved, sorted and merged as one row, and the long ``curves`` table
 the final Parquet file is written.
 
 In benchmarks whose architecture ids are ranks (nb101, nds) no shard can know them: shards carry
-``arch_key``, the text whose rank becomes ``arch_id``.
+the text whose rank becomes ``arch_id``.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ from nasbase.tables.catalogue import (
     tables,
 )
 
-RANKED = ("nb101", "nds")
-"""Benchmarks whose ``arch_id`` is the rank of a key."""
+RANKED = {"nb101": "hash", "nds": "arch_key"}
+"""Benchmarks whose ``arch_id`` is the rank of a key, and the key's column."""
+
+_REPEATED = {"nb101": ("adjacency", "operations")}
+"""Texts of ``architectures`` that few values make up: Arrow keeps each once, in a dictionary."""
 
 SAMPLE_PREFIX = "sample_"
 """Prefix of the list columns that become the ``iterations`` table."""
@@ -35,15 +38,20 @@ SAMPLE_PREFIX = "sample_"
 def subject(benchmark: str) -> pa.Field:
     """The column that identifies an architecture inside a shard."""
     if benchmark in RANKED:
-        return pa.field("arch_key", pa.string(), nullable=False)
+        return pa.field(RANKED[benchmark], pa.string(), nullable=False)
     return pa.field("arch_id", pa.int32(), nullable=False)
 
 
 @cache
 def shard_architectures(benchmark: str) -> pa.Schema:
     """Schema of the ``architectures`` table of a shard."""
-    columns = [c for c in tables(benchmark)["architectures"].columns if c.name != "arch_id"]
-    return pa.schema([subject(benchmark), *map(arrow_field, columns)])
+    key = subject(benchmark)
+    fields = map(arrow_field, tables(benchmark)["architectures"].columns)
+    others = [field for field in fields if field.name not in ("arch_id", key.name)]
+    for name in _REPEATED.get(benchmark, ()):
+        place = [field.name for field in others].index(name)
+        others[place] = others[place].with_type(pa.dictionary(pa.int32(), pa.string()))
+    return pa.schema([key, *others])
 
 
 @cache

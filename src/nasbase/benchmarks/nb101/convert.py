@@ -27,7 +27,6 @@ from nasbase.benchmarks.room import Batch, Plan, RawFile, RawRelease
 from nasbase.containers.tfrecord import FRAME_BYTES, REPLACE_FILE, Block, located, read_blocks
 from nasbase.errors import IncompleteReleaseError, RawDataError
 from nasbase.tables.catalogue import series
-from nasbase.tables.order import first_alike
 from nasbase.tables.shards import shard_architectures, shard_trials
 
 FORM = "a TFRecord file"
@@ -112,28 +111,19 @@ def decode(raw: RawRelease, shard: Mapping[str, Any]) -> Iterator[Batch]:
 
 
 def _architectures(rows: Rows, block: Block) -> pa.Table:
-    """The distinct cells of a block; if rows contradict each other, each of what they say."""
-    hashes, graphs, labels = (
-        column.dictionary_encode() for column in (rows.hash, rows.adjacency, rows.operations)
-    )
-    first = first_alike(hashes)
-    kept = first == np.arange(len(block))
-    for codes in (graphs.indices.to_numpy(), labels.indices.to_numpy()):
-        kept |= codes != codes[first]
-    cells = [column.take(pa.array(np.flatnonzero(kept))) for column in (hashes, graphs, labels)]
+    """The cell of each record of a block."""
+    graphs, labels = rows.adjacency.dictionary_encode(), rows.operations.dictionary_encode()
     try:
-        vertices, edges = check_cells(*cells)
+        vertices, edges = check_cells(rows.hash, graphs, labels)
     except RawDataError:
         _refuse(rows, block)
         raise
-    texts = [column.dictionary_decode() for column in cells]
     columns = {
-        "arch_key": texts[0],
-        "hash": texts[0],
+        "hash": rows.hash,
         "num_vertices": vertices,
         "num_edges": edges,
-        "adjacency": texts[1],
-        "operations": texts[2],
+        "adjacency": graphs,
+        "operations": labels,
     }
     return pa.table(columns).cast(shard_architectures("nb101"))
 
@@ -153,7 +143,7 @@ def _trials(rows: Rows, metrics: Metrics, block: Block, file: str, partial: bool
     points = _epoch_points(metrics, rows.epochs, block, partial)
     records = pa.array(np.arange(block.first_record, block.first_record + len(block)))
     columns: dict[str, pa.Array] = {
-        "arch_key": rows.hash,
+        "hash": rows.hash,
         "dataset": _constant(DATASET, len(block)),
         "num_epochs": pa.array(rows.epochs.astype(np.int16)),
         "run_order": records,

@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pybase64 import b64decode
 
 from nasbase.benchmarks.nb101.space import INPUT, LABELS, MAX_VERTICES, OUTPUT
 from nasbase.containers.tfrecord import Block, located
 from nasbase.errors import RawDataError
+from nasbase.tables.arrow import texts_of
 
 MAX_EPOCHS = 32_767  # int16 in the tables
 
@@ -34,6 +34,7 @@ _INTEGER = re.compile(r"[0-9]{1,5}")
 _LINE = 76  # characters of base64 in a line
 _QUOTES = 8
 _HASH_BYTES = 32
+_IS_DIGIT = np.isin(np.arange(256), list(b"0123456789abcdef"))  # by byte
 NUMBER_BYTES = 8
 """Where `numbers_at` looks for a number."""
 _EPOCHS = re.compile(rb'", ([1-9][0-9]{0,4})(?:,|$)')
@@ -289,19 +290,24 @@ def _unwrap(text: str) -> bytes:
 
 
 def check_cells(
-    hashes: pa.DictionaryArray, adjacency: pa.DictionaryArray, operations: pa.DictionaryArray
+    hashes: pa.StringArray, adjacency: pa.DictionaryArray, operations: pa.DictionaryArray
 ) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
     """Vertices and edges of many stored cells; `check_cell` says what is refused."""
     graphs = chain.from_iterable(map(_check_graph, adjacency.dictionary.to_pylist()))
     labels = map(_check_labels, operations.dictionary.to_pylist())
     sizes, counts = np.fromiter(graphs, np.int8).reshape(-1, 2), np.fromiter(labels, np.int8)
     vertices, edges = sizes[adjacency.indices.to_numpy()].T
-    right = np.asarray(pc.match_substring_regex(hashes.dictionary, f"^(?:{_HASH.pattern})$"))
-    good = right[hashes.indices.to_numpy()]
-    good &= counts[operations.indices.to_numpy()] == vertices
-    for index in np.flatnonzero(~good)[:1].tolist():
-        check_cell(*(column[index].as_py() for column in (hashes, adjacency, operations)))
+    fit = counts[operations.indices.to_numpy()] == vertices
+    if not (fit.all() and _are_hashes(hashes)):
+        columns = (column.to_pylist() for column in (hashes, adjacency, operations))
+        for cell in zip(*columns, strict=True):
+            check_cell(*cell)
     return vertices, edges
+
+
+def _are_hashes(texts: pa.StringArray) -> bool:
+    lengths, joint = texts_of(texts)
+    return bool((lengths == _HASH_BYTES).all() and _IS_DIGIT[np.frombuffer(joint, np.uint8)].all())
 
 
 def check_cell(cell_hash: str, adjacency: str, operations: str) -> tuple[int, int]:
