@@ -30,6 +30,7 @@ from report import machine
 
 from nasbase.benchmarks import NAMES, room_of
 from nasbase.sources.table import SourcesTable
+from nasbase.steps import read_plan
 from nasbase.store.nni import DATABASES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -181,7 +182,9 @@ def scaling(folder: Path, benchmarks: Sequence[str]) -> dict[str, dict[str, floa
             continue
         release = table.release(name, RELEASE)
         config = {"sources": table.path, "benchmarks": name, "report": "false"}
-        shards = [f"build/{name}/{release.key}/shards/{i:03d}-of-008" for i in range(8)]
+        built = Path("build", name, release.key)
+        count = len(read_plan(work / built / "plan.json").shards)
+        shards = [f"{built}/shards/{i:03d}-of-{count:03d}" for i in range(count)]
         found[name] = {}
         for cores in (1, 2):
             options = ["--notemp", "--force", "--allowed-rules=convert"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
+from math import isqrt
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,15 @@ from numpy.typing import NDArray
 
 from nasbase.benchmarks.nb101.convert import DATASET, EVALUATED_IMAGES, REPEATS
 from nasbase.benchmarks.nb101.costs import trainable_parameters
-from nasbase.benchmarks.nb101.space import HASHES_SHA256, cell_of
+from nasbase.benchmarks.nb101.space import (
+    HASHES_SHA256,
+    INPUT,
+    LABELS,
+    OUTPUT,
+    Matrix,
+    cell_hash,
+    cell_of,
+)
 from nasbase.checks.check import Artifacts, Check, Outcome
 from nasbase.errors import SpaceError
 
@@ -201,14 +211,31 @@ def _wrong_cell(
 ) -> str | None:
     """What is wrong with a stored cell; None: nothing."""
     try:
-        cell = cell_of((adjacency, operations))
+        matrix, ops = _graph(adjacency), _labels(operations)
     except SpaceError as error:
         return error.what
-    if (cell.adjacency, cell.operations) != (adjacency, operations):
-        return "the stored cell can be pruned"
-    if (operations.count(",") + 1, adjacency.count("1")) != (vertices, edges):
+    if (len(ops), len(matrix), adjacency.count("1")) != (vertices, vertices, edges):
         return f"the stored cell has not {vertices} vertices and {edges} edges"
-    return None if cell.hash == text else f"the stored cell hashes to {cell.hash}"
+    found = cell_hash(matrix, ops)
+    return None if found == text else f"the stored cell hashes to {found}"
+
+
+@lru_cache(maxsize=8192)  # more than the 6,472 graphs of the space
+def _graph(adjacency: str) -> Matrix:
+    """The matrix of a graph that cannot be pruned, whatever its labels."""
+    inner = [LABELS[0]] * (isqrt(len(adjacency)) - 2)
+    cell = cell_of((adjacency, [INPUT, *inner, OUTPUT]))
+    if cell.adjacency != adjacency:
+        raise SpaceError("the stored cell can be pruned")
+    return cell.matrix
+
+
+@lru_cache(maxsize=512)  # more than the 364 labelings of the space
+def _labels(operations: str) -> tuple[str, ...]:
+    """The labels of a cell: those of a path, which no edge is missing for."""
+    labels = operations.split(",")
+    path = np.eye(len(labels), k=1, dtype=int)
+    return cell_of((path, labels)).ops
 
 
 def _count(outcome: Outcome, table: pa.Table, key: str, column: str, good: Bools) -> None:

@@ -86,7 +86,7 @@ def graph_hash(matrix: Matrix, starts: Sequence[tuple]) -> str:
     spelling of tuples and lists, as in google-research/nasbench ``graph_util.hash_module``.
     """
     neighbours = _neighbours(matrix)
-    hashes = [md5(str(start).encode()).hexdigest() for start in starts]
+    hashes = [*map(_start_hash, starts)]
     join = "".join
     for _ in starts:
         of = hashes.__getitem__
@@ -97,6 +97,11 @@ def graph_hash(matrix: Matrix, starts: Sequence[tuple]) -> str:
             for (sources, targets), own in zip(neighbours, hashes, strict=True)
         ]
     return md5(str(sorted(hashes)).encode()).hexdigest()
+
+
+@lru_cache(maxsize=1024)  # more than the different vertices of cells
+def _start_hash(start: tuple) -> str:
+    return md5(str(start).encode()).hexdigest()
 
 
 def prune(matrix: Matrix, ops: Sequence[T]) -> tuple[Matrix, tuple[T, ...]]:
