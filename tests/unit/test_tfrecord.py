@@ -197,6 +197,18 @@ def test_range_inside_a_frame_is_refused(tmp_path):
     refused(path, start=3)
 
 
+@pytest.mark.parametrize("left", [100_016, 100_020, 150_000])
+def test_a_file_that_shrinks_while_it_is_read(tmp_path, left):
+    path = write(tmp_path, encode_frames([b"a" * 100_000] * 3))
+    blocks = read_blocks(path, block_bytes=150_000)
+    assert len(next(blocks)) == 1
+    with path.open("r+b") as file:
+        file.truncate(left)
+    with pytest.raises(RawDataError, match="ends inside") as error:
+        next(blocks)
+    assert "byte 100016, record 1" in str(error.value.where)
+
+
 def test_empty_file_has_no_blocks(tmp_path):
     assert list(read_blocks(write(tmp_path, b""))) == []
 

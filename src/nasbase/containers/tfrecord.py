@@ -194,16 +194,18 @@ def read_blocks(
     # Records of one release share few lengths, so a header that was once found good is looked up.
     known: dict[bytes, int] = {}
     offset, record, size = start, first_record, block_bytes
-    with path.open("rb", buffering=0) as file:
+    with path.open("rb") as file:
         while offset < end:
             file.seek(offset)
-            data = file.read(min(size, end - offset))
+            asked = min(size, end - offset)
+            data = file.read(asked)
             where = partial(_where, path, offset, record)
             edges = _chain(data, max_record_bytes)
             if edges is None:
                 edges = _walk(data, known, where, max_record_bytes)
             whole = int(edges[-1])
-            if not data or (whole < len(data) and offset + len(data) == end):
+            last = len(data) < asked or offset + asked == end  # less comes from a file that shrank
+            if not data or (last and whole < len(data)):
                 raise _cut(where(whole, len(edges) - 1), data[whole:])
             if whole:
                 starts, lengths = edges[:-1] + HEADER.size, np.diff(edges) - FRAME_BYTES
