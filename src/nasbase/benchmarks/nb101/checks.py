@@ -136,7 +136,7 @@ def _params(artifacts: Artifacts, outcome: Outcome) -> None:
     formula = np.full(cells, -1, np.int64)
     for table in artifacts.batches("architectures", ["arch_id", "adjacency", "operations"]):
         formula[table["arch_id"].to_numpy()] = trainable_parameters(
-            table["adjacency"].to_pylist(), table["operations"].to_pylist()
+            table["adjacency"], table["operations"]
         )
     for name, key in (("costs", "arch_id"), ("trials", "trial_id")):
         for table in artifacts.batches(name, sorted({"arch_id", key, "params"})):

@@ -22,9 +22,7 @@ def costs(architectures: pa.Table) -> pa.Table:
     """Rows of ``costs``: parameters by formula, no formula for multiply-accumulates."""
     count = architectures.num_rows
     ids = architectures["arch_id"].to_numpy()
-    params = trainable_parameters(
-        architectures["adjacency"].to_pylist(), architectures["operations"].to_pylist()
-    )
+    params = trainable_parameters(architectures["adjacency"], architectures["operations"])
     order = np.argsort(ids, kind="stable")
     columns = [
         pa.array(ids[order]),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isqrt
+from typing import TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from nasbase.benchmarks.nb101.space import LABELS
+from nasbase.tables.arrow import joined
 
 STEM_CHANNELS = 128
 STACKS = 3
@@ -19,9 +22,10 @@ IMAGE_CHANNELS = 3
 _KERNELS = {LABELS[0]: 3, LABELS[1]: 1, LABELS[2]: 0}  # pooling has no parameters
 
 Ints = NDArray[np.int64]
+Texts: TypeAlias = Sequence[str] | pa.ChunkedArray
 
 
-def trainable_parameters(adjacency: Sequence[str], operations: Sequence[str]) -> Ints:
+def trainable_parameters(adjacency: Texts, operations: Texts) -> Ints:
     """Trainable parameters of the networks of many pruned cells, exactly.
 
     A convolution-BN-ReLU of kernel k from i to o channels has k*k*i*o + 2*o. The network is a
@@ -36,18 +40,46 @@ def trainable_parameters(adjacency: Sequence[str], operations: Sequence[str]) ->
     Returns
     -------
     int64, one entry per cell, in order.
+
+    Raises
+    ------
+    ValueError
+        If a cell has not as many labels as vertices.
     """
-    codes = {text: _kernels(text) for text in set(operations)}
-    sizes = np.fromiter(map(len, adjacency), np.int64, len(adjacency))
-    params = np.empty(len(adjacency), np.int64)
-    for size in np.unique(sizes).tolist():
-        chosen = np.flatnonzero(sizes == size)
-        vertices = isqrt(size)
-        digits = "".join([adjacency[index] for index in chosen.tolist()]).encode("ascii")
-        matrices = np.frombuffer(digits, np.uint8).reshape(-1, vertices, vertices) == ord("1")
-        kernels = np.array([codes[operations[index]] for index in chosen.tolist()], np.int64)
-        params[chosen] = _network(matrices, kernels)
+    graphs, graph_of = _distinct(adjacency)
+    labels, labels_of = _distinct(operations)
+    params = np.empty(len(graph_of), np.int64)
+    sizes = np.array([isqrt(len(text)) for text in graphs], np.int64)
+    counts = np.array([text.count(",") + 1 for text in labels], np.int64)
+    if not np.array_equal(sizes[graph_of], counts[labels_of]):
+        raise ValueError("a cell has not as many labels as vertices")
+    for vertices in np.unique(sizes).tolist():
+        digits, graph = _of(vertices, graphs, sizes)
+        matrices = np.frombuffer("".join(digits).encode("ascii"), np.uint8) == ord("1")
+        texts, labelling = _of(vertices, labels, counts)
+        kernels = np.array([_kernels(text) for text in texts], np.int64)
+        chosen = np.flatnonzero(sizes[graph_of] == vertices)
+        params[chosen] = _networks(
+            matrices.reshape(-1, vertices, vertices),
+            graph[graph_of[chosen]],
+            kernels[labelling[labels_of[chosen]]],
+        )
     return params
+
+
+def _distinct(texts: Texts) -> tuple[list[str], Ints]:
+    """Different texts, and which of them each one is."""
+    column = joined(texts) if isinstance(texts, pa.ChunkedArray) else pa.array(texts, pa.string())
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+
+
+def _of(vertices: int, texts: Sequence[str], sizes: Ints) -> tuple[list[str], Ints]:
+    """Texts of one size, and the place among them of every text that has it."""
+    chosen = np.flatnonzero(sizes == vertices)
+    place = np.zeros(len(texts), np.int64)
+    place[chosen] = np.arange(len(chosen))
+    return [texts[index] for index in chosen.tolist()], place
 
 
 def _kernels(operations: str) -> list[int]:
@@ -55,15 +87,16 @@ def _kernels(operations: str) -> list[int]:
     return [_KERNELS.get(label, 0) for label in operations.split(",")]
 
 
-def _network(matrices: NDArray[np.bool_], kernels: Ints) -> Ints:
-    total = np.full(len(matrices), _convolution(3, IMAGE_CHANNELS, STEM_CHANNELS), np.int64)
+def _networks(matrices: NDArray[np.bool_], graph: Ints, kernels: Ints) -> Ints:
+    """Parameters of cells: ``graph`` is the place of each one's matrix, ``kernels`` has its row."""
+    total = np.full(len(graph), _convolution(3, IMAGE_CHANNELS, STEM_CHANNELS), np.int64)
     cin = cout = STEM_CHANNELS
     for stack in range(STACKS):
         cout = STEM_CHANNELS << stack
         channels = _vertex_channels(matrices, cout)
-        total += _operations(kernels, channels) * MODULES_PER_STACK
-        total += _projections(matrices, channels, cin)
-        total += _projections(matrices, channels, cout) * (MODULES_PER_STACK - 1)
+        projections = _projections(matrices, channels, cin)
+        projections += _projections(matrices, channels, cout) * (MODULES_PER_STACK - 1)
+        total += _operations(kernels, channels[graph]) * MODULES_PER_STACK + projections[graph]
         cin = cout
     return total + cout * CLASSES + CLASSES
 
