@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from bitwise import content
 
 from nasbase.benchmarks import room_of
 from nasbase.benchmarks.nats_common.room import MEMBERS
@@ -99,22 +100,6 @@ def build(samples, tmp_path_factory):
 
 # ---------------------------------------------------------------------------------------------
 # forms and shards
-
-
-def content(table):
-    """What a table holds, floats as bits; quicker to compare than Python objects."""
-    parts = {}
-    for name in table.column_names:
-        column = table[name].combine_chunks()
-        parts[name] = column.is_valid().to_pylist()
-        if pa.types.is_list(column.type):
-            parts[name, "lengths"] = column.value_lengths().to_pylist()
-            column = column.flatten()
-            parts[name, "there"] = column.is_valid().to_numpy(zero_copy_only=False).tobytes()
-            parts[name, "values"] = column.fill_null(0).to_numpy().tobytes()
-        else:
-            parts[name, "values"] = column.to_pylist()
-    return parts
 
 
 def test_shards_change_nothing(samples):

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nasbase.containers.pickle_opcodes import MAX_TUPLES
 from nasbase.containers.pickles import (
     ALLOWED,
-    MAX_TUPLES,
     BoundedBz2,
     Opaque,
     TypedUnpickler,

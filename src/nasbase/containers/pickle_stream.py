@@ -20,8 +20,9 @@ import numpy as np
 
 from nasbase.containers.float_map import FloatMap
 from nasbase.containers.pickle_body import Body, may_be_body, parse
+from nasbase.containers.pickle_opcodes import MAX_TUPLES
 from nasbase.containers.pickle_window import LOOKAHEAD, Window
-from nasbase.containers.pickles import ALLOWED, MAX_TUPLES, Opaque, RefusedError
+from nasbase.containers.pickles import ALLOWED, Opaque, RefusedError
 
 MAX_ENTRY = 1 << 25
 """Most bytes of one entry, or of what stands before or after all entries."""

@@ -11,16 +11,16 @@ import bz2
 import io
 import pickle
 import pickletools
-import re
 import struct
 import sys
 import types
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from nasbase.containers.pickle_opcodes import MAX_TUPLES, PLAIN, TO_NUMBER
 from nasbase.errors import RawDataError
 
 _REPLACE_FILE = "Compare the file's digest with the published one and fetch it again."
@@ -231,38 +231,6 @@ _BROKEN = (
 )
 """What the C unpickler raises over a damaged stream."""
 
-MAX_TUPLES = 50_000
-"""Most tuples of one pickle: hashing some 100,000 nested ones overflows the C stack."""
-
-
-def _counted(lengths: Sequence[int]) -> bytes:
-    # A byte that counts the bytes after it, frequent counts first.
-    return b"(?:%s)" % b"|".join(re.escape(bytes([n])) + b".{%d}" % n for n in lengths)
-
-
-_LENGTHS = (*range(8, 16), *range(8), *range(16, 256))
-_TUPLE = rb"[\x85\x86\x87t]"
-_BARE = rb"[\x94()\]}N\x88\x89aeus\x93Rb\x8f\x90.]"
-_ARGUED = rb"G.{8}|[K\x80].|[\x8cC\x8a]%s|M..|J.{4}" % _counted(_LENGTHS)
-_NUMBER = rb"h.|j.{4}|\x95.{8}"
-# Nearly everything in a release is a float behind its key: several of them make one step.
-_PAIRS = b"|".join(
-    4 * (key + b"G........") for key in (b"K.", b"j....", rb"\x8c%s\x94" % _counted(_LENGTHS[:8]))
-)
-_PLAIN = re.compile(
-    rb"(?:(?:%s|%s++|%s|%s)*+(?:%s|\Z)){1,%d}+"
-    % (_PAIRS, _BARE, _ARGUED, _NUMBER, _TUPLE, MAX_TUPLES),
-    re.DOTALL,
-)
-"""Nothing but opcodes that protocol 4 writes for small objects, fewer than `MAX_TUPLES` of them
-tuples: in one step, for speed."""
-
-_NUMBERED = re.compile(
-    rb"((?:%s|%s|%s)*+)(?:h(?P<short>.)|j(?P<long>.{4})|\x95.{8}|\Z)" % (_ARGUED, _BARE, _TUPLE),
-    re.DOTALL,
-)
-"""Opcodes up to the next reference to an earlier object, or frame, or the end."""
-
 
 def load(
     source: bytes | BinaryIO,
@@ -326,7 +294,7 @@ def load(
 
 def _refuse_bombs(data: bytes) -> None:
     """Refuse what makes the C unpickler exhaust memory or stack, before it runs."""
-    if _PLAIN.fullmatch(data):
+    if PLAIN.fullmatch(data):
         return
     tuples = 0
     for op, argument, _at in pickletools.genops(data):
@@ -503,7 +471,7 @@ def renumbered(pickled: bytes, shift: int) -> bytes:
     parts: list[bytes] = []
     at, end = 2, len(pickled) - 1
     while at < end:
-        match = _NUMBERED.match(pickled, at, end)
+        match = TO_NUMBER.match(pickled, at, end)
         if match is None:
             raise ValueError(f"unknown opcode after byte {at}")
         parts.append(match[1])

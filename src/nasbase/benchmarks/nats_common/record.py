@@ -85,6 +85,9 @@ Buffer = bytes | memoryview
 Keys = list | tuple
 """Keys of one table."""
 
+Places = Callable[[np.ndarray], np.ndarray | None]
+"""Where numbered floats stand among all of them; None if any of them has no number."""
+
 Points = dict[str, tuple[np.ndarray, np.ndarray]]
 """Where a table has values: split -> (epochs from 0, positions in the table)."""
 
@@ -145,6 +148,26 @@ class _Block:
     layout: _Layout
     rows: np.ndarray
     values: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialTemplate:
+    """The trials of one record, for others that differ in their numbers alone.
+
+    Attributes
+    ----------
+    trials
+        Data set, schedule, seed, places of parameters, multiply-accumulates and latency (None: it
+        has none) among the numbers, and position in its file, of every trial.
+    tables
+        Layout, which trials have it, and the places of their values, one after another.
+    nbytes
+        What they take in columns, about.
+    """
+
+    trials: Sequence[tuple[str, int, int, Sequence[int | None], int]]
+    tables: Sequence[tuple[_Layout, Sequence[int], np.ndarray]]
+    nbytes: int
 
 
 class TrialRows:
@@ -279,9 +302,7 @@ class TrialRows:
         if config != architecture_config(self.benchmark, arch_str, dataset):
             extra["arch_config"] = _plain(config, "arch_config", where)
         latency = _latency(result["latency"], extra, where)
-        trials = self._trials.get(layout)
-        if trials is None:
-            trials = self._trials[layout] = _Trials(layout)
+        trials = self._trials_of(layout)
         trials.rows.append(len(self._rows))
         trials.tables += tables
         self._rows.append(  # as `_SCALARS` names them
@@ -300,6 +321,65 @@ class TrialRows:
         )
         # In columns, with a row's scalars and strings, about.
         self.nbytes += 8 * len(layout.epochs) * len(layout.series) + 200
+
+    def _trials_of(self, layout: _Layout) -> _Trials:
+        trials = self._trials.get(layout)
+        if trials is None:
+            trials = self._trials[layout] = _Trials(layout)
+        return trials
+
+    # ------------------------------------------------------------------ records that are alike
+
+    def probe(self) -> TrialRows:
+        """Rows apart from these, for a record whose numbers tell only where they stand."""
+        probe = TrialRows(self.benchmark, self._arch_strs)
+        probe._layouts = self._layouts
+        return probe
+
+    def template(self, places: Places) -> TrialTemplate | None:
+        """How the rows follow from floats, if these were numbered.
+
+        None where a row holds anything else than numbered floats and what its key says.
+        """
+        trials = []
+        for _, dataset, num_epochs, _, seed, *costs, _, position, _, _, extra in self._rows:
+            found = places(np.array([cost for cost in costs if cost is not None]))
+            if found is None or extra is not None:
+                return None
+            known = iter(found.tolist())
+            at = [None if cost is None else next(known) for cost in costs]
+            trials.append((dataset, num_epochs, seed, at, position))
+        tables = []
+        for layout, group in self._trials.items():
+            found = places(np.frombuffer(b"".join(group.tables)))
+            if found is None:
+                return None
+            tables.append((layout, group.rows, found.astype(np.int32)))
+        return TrialTemplate(trials, tables, self.nbytes)
+
+    def add_alike(
+        self, template: TrialTemplate, numbers: np.ndarray, arch_id: int, source_file: str
+    ) -> None:
+        """Add every trial of the records of one architecture, which are alike a template's.
+
+        Parameters
+        ----------
+        template
+            How they were read.
+        numbers
+            float64, by place.
+        arch_id, source_file
+            As in `add`.
+        """
+        for layout, rows, values in template.tables:
+            trials = self._trials_of(layout)
+            trials.rows += [len(self._rows) + row for row in rows]
+            trials.tables.append(numbers.take(values).data)
+        for dataset, num_epochs, seed, places, position in template.trials:
+            costs = [None if place is None else numbers.item(place) for place in places]
+            source = (source_file, position, None, None)
+            self._rows.append((arch_id, dataset, num_epochs, seed, seed, *costs, *source, None))
+        self.nbytes += template.nbytes
 
     # ------------------------------------------------------------------ per-epoch tables
 

@@ -28,6 +28,7 @@ from nasbase.errors import RawDataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nasbase.benchmarks.nats_common.record import TrialRows
     from nasbase.benchmarks.reread import Place, Reread
     from nasbase.checks.check import Check
     from nasbase.containers.tar_index import Member
@@ -44,10 +45,6 @@ MEMBER_LIMIT = 256 << 20
 
 STREAM_RATIO = 64
 """Most bytes that a byte of the benchmark file may unpack to; really about 4."""
-
-
-_Record = tuple[int, Any, str, tuple[int, int] | None]
-"""Index of an architecture, its records, the file they stand in, and their bytes in it."""
 
 
 class TableRoom(Room):
@@ -160,6 +157,7 @@ class ArchiveRoom(TableRoom):
         )
 
     def _members(self, raw: RawRelease, file: RawFile) -> list[tuple[int, Member]]:
+        from nasbase.containers.pickles import load
         from nasbase.containers.tar_index import index_tar, read_member
 
         found: dict[int, Member] = {}
@@ -188,7 +186,8 @@ class ArchiveRoom(TableRoom):
             )
         with file.path.open("rb") as stream:
             data = read_member(stream.fileno(), meta.offset, meta.size, where=file.name)
-        self._check_meta(_unpickle(data, where=f"{file.name}, {META}"), f"{file.name}, {META}")
+        where = f"{file.name}, {META}"
+        self._check_meta(load(_unpacked(data, where), where=where), where)
         self._check_complete(raw, found, file)
         return sorted(found.items())
 
@@ -219,21 +218,13 @@ class ArchiveRoom(TableRoom):
             return
         file = raw.only_file(FORMS)
         rows = TrialRows(self.name, self.enumeration())
-        records = self._entries(raw, file) if shard.get("stream") else self._read(file, shard)
+        added = (
+            self._add_entries(rows, raw, file)
+            if shard.get("stream")
+            else self._add_members(rows, file, shard)
+        )
         indexes: list[int] = []
-        position = 0
-        for index, record, source_file, span in records:
-            if source_file != file.name:
-                position = 0
-            position += add_records(
-                rows,
-                index,
-                record,
-                hps=self.hps,
-                source_file=source_file,
-                position=position,
-                span=span,
-            )
+        for index in added:
             indexes.append(index)
             if rows.nbytes >= BATCH_BYTES:
                 yield Batch(self.architecture_rows(indexes), rows.flush())
@@ -241,29 +232,42 @@ class ArchiveRoom(TableRoom):
         if indexes:
             yield Batch(self.architecture_rows(indexes), rows.flush())
 
-    def _read(self, file: RawFile, shard: Mapping[str, Any]) -> Iterator[_Record]:
+    def _add_members(
+        self, rows: TrialRows, file: RawFile, shard: Mapping[str, Any]
+    ) -> Iterator[int]:
+        from nasbase.benchmarks.nats_common.members import Members
         from nasbase.containers.tar_index import read_member
 
+        members = Members(rows, self.hps, self.enumeration())
+        columns = (shard[name] for name in ("index", "name", "offset", "size"))
         with file.path.open("rb") as stream:
-            members = zip(
-                shard["index"], shard["name"], shard["offset"], shard["size"], strict=True
-            )
-            for index, name, offset, size in members:
+            for index, name, offset, size in zip(*columns, strict=True):
                 where = f"{file.name}, {name}"
                 data = read_member(stream.fileno(), offset, size, where=where)
-                yield index, _unpickle(data, where=where), name, None
+                members.add(index, _unpacked(data, where), name=name, where=where)
+                yield index
 
-    def _entries(self, raw: RawRelease, file: RawFile) -> Iterator[_Record]:
+    def _add_entries(self, rows: TrialRows, raw: RawRelease, file: RawFile) -> Iterator[int]:
         from nasbase.containers.pickle_stream import EntryStream
 
         with file.path.open("rb") as compressed:
             stream = EntryStream(_bounded(compressed, file), key="arch2infos", where=file.name)
             seen: set[int] = set()
             size = len(self.enumeration())
+            position = 0
             for entry in stream:
                 where = f"{file.name}, byte {entry.start} of its contents"
                 check_entry(entry.key, seen, size, where)
-                yield entry.key, entry.value, file.name, (entry.start, entry.end - entry.start)
+                position += add_records(
+                    rows,
+                    entry.key,
+                    entry.value,
+                    hps=self.hps,
+                    source_file=file.name,
+                    position=position,
+                    span=(entry.start, entry.end - entry.start),
+                )
+                yield entry.key
             self._check_meta(stream.head, file.name)
             self._check_complete(raw, seen, file)
             check_evaluated(stream.head["evaluated_indexes"], (set(), seen), file.name)
@@ -323,10 +327,10 @@ def _as_shard(members: Sequence[tuple[int, Member]]) -> dict[str, Any]:
     }
 
 
-def _unpickle(data: bytes, *, where: str) -> Any:
-    from nasbase.containers.pickles import decompress, load
+def _unpacked(data: bytes, where: str) -> bytes:
+    from nasbase.containers.pickles import decompress
 
-    return load(decompress(data, limit=MEMBER_LIMIT, where=where), where=where)
+    return decompress(data, limit=MEMBER_LIMIT, where=where)
 
 
 def _bounded(compressed: BinaryIO, file: RawFile) -> BinaryIO:
