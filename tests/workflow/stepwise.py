@@ -41,7 +41,6 @@ class Made:
     work: Path
     fetched: Path
     others: dict[str, Path]
-    provenance: dict[str, str | None]
 
 
 def build(
@@ -98,7 +97,7 @@ def _make(benchmark: str, release: str, table: str, settings: dict) -> Made:
     others = {form: files[form] for form in forms[1:]}
     for form, path in others.items():
         {"sqlite": write_sqlite, "hdf5": write_hdf5, "nni": write_nni}[form](parquet, path)
-    return Made(config, row, work, fetched, others, row.provenance)
+    return Made(config, row, work, fetched, others)
 
 
 def _validate_and_install(made: Made) -> None:
@@ -118,5 +117,5 @@ def _validate_and_install(made: Made) -> None:
         parquet=parquet,
         forms=made.others,
         validation=report,
-        description={**made.provenance, "status": row.status},
+        description={**row.provenance, "status": row.status},
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from nasbase.containers.pickles import load
 from nasbase.errors import RawDataError
 
 MAX_TEMPLATES = 64
-"""Most templates kept (some 30 MB); the seeds and the lengths of names make about as many."""
+"""Most templates kept (some 40 MB); seeds and lengths of strings make about as many."""
 
 TRIES = 8
 """Templates to make at first; then one per so many members read by another."""
@@ -39,7 +38,7 @@ class Members:
 
     def __init__(self, rows: TrialRows, hps: Collection[str], strings: Sequence[str]) -> None:
         self._rows, self._hps, self._strings = rows, hps, strings
-        self._templates: dict[int, list[tuple[Template, TrialTemplate]]] = defaultdict(list)
+        self._templates: dict[int, list[tuple[Template, TrialTemplate]]] = {}
         self._read = self.alike = self._tried = self._made = 0
 
     def add(self, index: int, pickled: bytes, *, name: str, where: str) -> None:
@@ -52,7 +51,7 @@ class Members:
         """
         self._read += 1
         names = opcode(index), opcode(self._strings[index])
-        for template, trials in self._templates[len(pickled)]:
+        for template, trials in self._templates.get(len(pickled), ()):
             floats = template.read(pickled, names)
             if floats is not None:
                 self._rows.add_alike(trials, floats, index, name)
@@ -89,5 +88,5 @@ class Members:
             return
         trials = probe.template(template.places)
         if trials is not None:
-            self._templates[len(pickled)].append((template, trials))
+            self._templates.setdefault(len(pickled), []).append((template, trials))
             self._made += 1
