@@ -55,6 +55,21 @@ def test_deleted_results_are_installed_again(small):
     assert small.digests() == before
 
 
+def test_one_deleted_release_is_installed_again(small):
+    before = small.digests()
+    shutil.rmtree(small.folder / "results/nb101/sample")
+    assert small.run().rules == ["catalog", "install"]
+    assert small.digests() == before
+
+
+def test_a_release_is_built_again_where_everything_of_it_was_deleted(small):
+    before = small.digests()
+    for folder in ("results/nb101", "build/nb101", "resources/raw/nb101"):
+        shutil.rmtree(small.folder / folder)
+    assert small.run().rules == sorted(["fetch", *AFTER_FETCH])
+    assert small.digests() == before
+
+
 def test_a_new_mirror_downloads_nothing(small):
     def change(table):
         (row,) = table["nb101"]["sample"]["files"]

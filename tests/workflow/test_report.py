@@ -88,6 +88,14 @@ def test_the_rule_declares_the_modules_that_draw(reported):
     assert {"report/page.css", "report/charts.js"} <= declared
 
 
+def test_a_deleted_page_is_drawn_again(reported):
+    (page,) = (reported.folder / "results/report").glob("nb101-sample.html")
+    before = page.read_bytes()
+    page.unlink()
+    assert reported.run().rules == ["page", "report"]
+    assert page.read_bytes() == before
+
+
 def test_a_report_that_fails_blocks_no_build(reported, tmp_path, monkeypatch):
     broken = tmp_path / "broken"
     broken.mkdir()

@@ -110,9 +110,23 @@ def validated_of(wildcards):
     return {**artifacts_of(wildcards), "report": f"{work}/validation.json"}
 
 
+def installed():
+    """The folders of all releases that were asked for."""
+    return [named(INSTALLED, release) for release in BUILD.releases]
+
+
+def pages():
+    """A page for each of them, where a report was asked for."""
+    return [
+        f"{REPORT}/{r.benchmark}-{r.release}.html"
+        for r in BUILD.releases
+        if BUILD.report
+    ]
+
+
 def reported():
     """The report, where it was asked for."""
-    return [f"{REPORT}/index.html"] if BUILD.report else []
+    return [f"{REPORT}/index.html", *pages()] if BUILD.report else []
 
 
 # ------------------------------------------------------------------------------ code as input

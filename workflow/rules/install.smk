@@ -26,7 +26,7 @@ rule install:
 
 rule catalog:
     input:
-        installed=[named(INSTALLED, r) for r in BUILD.releases],
+        installed=installed(),
         code=code("store/install.py"),
     output:
         catalog="results/catalog.json",

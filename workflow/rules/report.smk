@@ -30,7 +30,7 @@ rule page:
 rule report:
     input:
         catalog="results/catalog.json",
-        pages=[f"{REPORT}/{r.benchmark}-{r.release}.html" for r in BUILD.releases],
+        pages=pages(),
         code=[*page_code(), *code("diff/*.py")],
     output:
         index=report(
