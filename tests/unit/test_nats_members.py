@@ -81,6 +81,7 @@ def trained():
     return rows, one, last
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")  # pickletools
 @settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_a_changed_member_gives_the_rows_or_the_error_that_it_gives_alone(trained, data):
