@@ -13,6 +13,9 @@ from nasbase.benchmarks import room_of
 from nasbase.checks.check import Artifacts, Check, Outcome
 from nasbase.tables.catalogue import final_values, tables
 
+TRAININGS = 200_000
+"""Trainings whose means are computed at once."""
+
 
 def computed_checks() -> list[Check]:
     """The checks of this module; they hold for every benchmark."""
@@ -49,46 +52,74 @@ def _differ(stored: pa.ChunkedArray, values: np.ndarray, absent: np.ndarray) -> 
 
 def _means(artifacts: Artifacts, outcome: Outcome) -> None:
     key = list(tables(artifacts.benchmark)["means"].key)
-    finals = [column.name for column in final_values(artifacts.benchmark)]
-    trials = artifacts.table("trials", [*key, "run"])
+    datasets = _datasets(artifacts)
+    order, starts, groups = _trainings(artifacts, key, datasets)
     means = artifacts.table("means", [*key, "n"])
-    both = pa.chunked_array([*trials["dataset"].chunks, *means["dataset"].chunks], pa.string())
-    datasets = pc.unique(both).sort()
-    mine, theirs = (_numbers(table.select(key), datasets) for table in (trials, means))
-    order = np.lexsort((trials["run"].to_numpy(), *mine[::-1])).astype(np.int32)
-    mine = mine[:, order]
-    first = np.append(True, (mine[:, 1:] != mine[:, :-1]).any(axis=0))[: mine.shape[1]]
-    groups = mine[:, first]
+    theirs = _numbers(means.select(key), datasets)
     if groups.shape != theirs.shape or (groups != theirs).any():
         differ = {*map(tuple, groups.T.tolist())} ^ {*map(tuple, theirs.T.tolist())}
         named = [_named(key, group, datasets) for group in sorted(differ)]
         outcome.count(len(means), [f"means and trials differ in {name}" for name in named] or
                       ["means is not in the order of its key"])  # fmt: skip
         return
-    group = np.cumsum(first) - 1
-    starts = np.flatnonzero(first)
-    n = np.diff(np.append(starts, len(order)))
-    at = group, np.arange(len(order)) - starts[group]
 
-    def count(column: str, wrong: np.ndarray) -> None:
+    def count(column: str, rows: int, wrong: np.ndarray) -> None:
         shown = [_named(key, theirs[:, row].tolist(), datasets) for row in wrong[:5]]
-        outcome.count(len(n), [f"{row}: {column}" for row in shown], failed=len(wrong))
+        outcome.count(rows, [f"{row}: {column}" for row in shown], failed=len(wrong))
 
-    count("n", np.flatnonzero(means["n"].to_numpy() != n))
-    for name in finals:
-        shape = len(n), int(n.max(initial=0))
-        values, known = np.zeros(shape), np.zeros(shape, dtype=bool)
-        column = artifacts.table("trials", [name])[name].take(pa.array(order))
-        values[at], known[at] = pc.fill_null(column, 0.0), column.is_valid()
-        mean, deviation = _moments(values, np.arange(values.shape[1]) < n[:, None], n)
-        absent = known.sum(axis=1) < n
+    ends = np.append(starts, len(order))
+    count("n", len(starts), np.flatnonzero(means["n"].to_numpy() != np.diff(ends)))
+    for wrong in _wrong_moments(artifacts, order, ends):
+        count(*wrong)
+
+
+def _wrong_moments(
+    artifacts: Artifacts, order: np.ndarray, ends: np.ndarray
+) -> Iterator[tuple[str, int, np.ndarray]]:
+    """Some rows of ``means`` after the other: a column, how many they are, which are wrong.
+
+    ``order`` has the trials by training, and ``ends`` where each training starts and the last ends.
+    """
+    for name in (column.name for column in final_values(artifacts.benchmark)):
+        values = artifacts.table("trials", [name])[name].combine_chunks()
         stored = artifacts.table("means", [f"{name}_mean", f"{name}_sd"])
-        count(f"{name}_mean", _differ(stored[f"{name}_mean"], mean, absent))
-        count(f"{name}_sd", _differ(stored[f"{name}_sd"], deviation, absent | (n < 2)))
+        for low in range(0, len(stored), TRAININGS):
+            rows = stored.slice(low, TRAININGS)
+            n = np.diff(ends[low : low + len(rows) + 1])
+            runs = order[ends[low] : ends[low + len(rows)]]
+            mean, deviation, absent = _moments(values.take(pa.array(runs)), n)
+            yield f"{name}_mean", len(rows), low + _differ(rows[0], mean, absent)
+            yield f"{name}_sd", len(rows), low + _differ(rows[1], deviation, absent | (n < 2))
 
 
-def _moments(values: np.ndarray, there: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and sample deviation of each row, run by run: sums depend on their order."""
+def _datasets(artifacts: Artifacts) -> pa.Array:
+    """Names of the data sets that the build has results on, in order."""
+    batches = (
+        rows for table in ("means", "trials") for rows in artifacts.batches(table, ["dataset"])
+    )
+    return pa.array(sorted({name for rows in batches for name in pc.unique(rows[0]).to_pylist()}))
+
+
+def _trainings(
+    artifacts: Artifacts, key: list[str], datasets: pa.Array
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Trials by training and run; where each training starts in that order; its key's numbers."""
+    trials = artifacts.table("trials", [*key, "run"])
+    numbers = _numbers(trials.select(key), datasets)
+    order = np.lexsort((trials["run"].to_numpy(), *numbers[::-1])).astype(np.int32)
+    numbers = numbers[:, order]
+    first = np.append(True, (numbers[:, 1:] != numbers[:, :-1]).any(axis=0))[: numbers.shape[1]]
+    return order, np.flatnonzero(first).astype(np.int32), numbers[:, first]
+
+
+def _moments(column: pa.Array, n: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and sample deviation of each training's ``n`` runs, and whether one of them is NULL.
+
+    They are added run by run: sums depend on their order.
+    """
+    there = np.arange(n.max(initial=0)) < n[:, None]
+    values, known = np.zeros(there.shape), np.zeros(there.shape, dtype=bool)
+    values[there], known[there] = pc.fill_null(column, 0.0), column.is_valid()
     total, squares = np.zeros(len(n)), np.zeros(len(n))
     with np.errstate(invalid="ignore"):  # a loss may be infinite
         for run in values.T:
@@ -96,7 +127,8 @@ def _moments(values: np.ndarray, there: np.ndarray, n: np.ndarray) -> tuple[np.n
         mean = total / n
         for run, counts in zip(values.T, there.T, strict=True):
             squares = squares + np.where(counts, np.square(run - mean), 0.0)
-        return mean, np.sqrt(squares / np.maximum(n - 1, 1))
+        deviation = np.sqrt(squares / np.maximum(n - 1, 1))
+    return mean, deviation, known.sum(axis=1) < n
 
 
 def _numbers(rows: pa.Table, datasets: pa.Array) -> np.ndarray:

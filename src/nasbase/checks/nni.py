@@ -116,17 +116,24 @@ def mixed(columns: Iterable[Any]) -> np.ndarray:
 
 
 def _rows(artifacts: Artifacts, outcome: Outcome) -> None:
-    benchmark = artifacts.benchmark
-    expected, order = _EXPECTED[benchmark](artifacts)
+    order, config_id = _trainings(artifacts, outcome)
+    if len(order) != len(config_id):
+        outcome.count(1, [f"{len(config_id)} trials, not {len(order)}"])
+        return
     with closing(open_database(artifacts.nni)) as database:
-        found, config_id = _found(artifacts, outcome)
+        _CONFIGS[artifacts.benchmark](artifacts, database, order, config_id, outcome)
+
+
+def _trainings(artifacts: Artifacts, outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
+    """Compare rows and points of all trainings; our order of them, their configurations."""
+    expected, order = _EXPECTED[artifacts.benchmark](artifacts)
+    found, config_id = _found(artifacts, outcome)
+    with closing(open_database(artifacts.nni)) as database:
         query = f'SELECT "value" FROM "{BUILD_TABLE}" WHERE "key" = ?'  # noqa: S608
         (said,) = database.execute(query, (LEFT_OUT,)).fetchone() or (None,)
-        left_out = str(len(expected.bits) - len(order))
-        outcome.count(1, [] if said == left_out else [f"{LEFT_OUT}: {said}, not {left_out}"])
-        if len(found.bits) != len(order):
-            outcome.count(1, [f"{len(found.bits)} trials, not {len(order)}"])
-            return
+    left_out = str(len(expected.bits) - len(order))
+    outcome.count(1, [] if said == left_out else [f"{LEFT_OUT}: {said}, not {left_out}"])
+    if len(config_id) == len(order):
         for what, mine, right in (
             ("row", found.bits, expected.bits),
             ("number of points", found.points.counts, expected.points.counts),
@@ -134,16 +141,16 @@ def _rows(artifacts: Artifacts, outcome: Outcome) -> None:
         ):
             bad = np.flatnonzero(mine != right[order])
             outcome.count(len(order), [f"trial {i + 1}: {what}" for i in bad[:5]], len(bad))
-        _CONFIGS[benchmark](artifacts, database, order, config_id, outcome)
+    return order, config_id
 
 
 def _found(artifacts: Artifacts, outcome: Outcome) -> tuple[Side, np.ndarray]:
     """What the database holds, and the configuration of each trial; ids are looked at here."""
     benchmark = artifacts.benchmark
-    config_id, bits, number = [np.zeros(0)], [np.zeros(0, dtype=np.uint64)], 0
+    config_id, bits, number = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.uint64)], 0
     for rows in _fetched(artifacts.nni, f"{benchmark}trialstats"):
         number = _count_ids(rows[0], number, f"{benchmark}trialstats", outcome)
-        config_id.append(rows[1])
+        config_id.append(rows[1].astype(np.int64))  # a copy: a view would keep all columns
         bits.append(mixed(rows[2:]))
     points = Tally(number)
     last, seen = np.zeros((2, 1)), 0
@@ -156,7 +163,7 @@ def _found(artifacts: Artifacts, outcome: Outcome) -> tuple[Side, np.ndarray]:
         outcome.count(0, bad, int((~good).sum()))
         points.add(above[1:][good].astype(np.int64) - 1, rows[2:, good])
         last = rows[1:3, -1:]
-    return Side(np.concatenate(bits), points), np.concatenate(config_id).astype(np.int64)
+    return Side(np.concatenate(bits), points), np.concatenate(config_id)
 
 
 def _fetched(path: Path, table: str) -> Iterator[np.ndarray]:
@@ -193,12 +200,12 @@ def _mark(lacking: np.ndarray, training: np.ndarray, columns: Iterable[Any]) -> 
 
 def _expected_nb101(artifacts: Artifacts) -> tuple[Side, np.ndarray]:
     ids = artifacts.table("trials", ["arch_id", "num_epochs", "run", "source_pos", "params"])
-    first = ids.group_by("arch_id").aggregate([("source_pos", "min")])
-    appears = first["source_pos_min"].take(pc.index_in(ids["arch_id"], value_set=first["arch_id"]))
-    params = ids["params"].take(pc.index_in(appears, value_set=ids["source_pos"])).to_numpy()
-    epochs = ids["num_epochs"].to_numpy()
+    epochs, position = ids["num_epochs"].to_numpy(), ids["source_pos"].to_numpy()
     lacking = ~np.isin(epochs, [4, 12, 36, 108]) | (ids["run"].to_numpy() > 2)
-    bits, points = np.zeros(len(ids), dtype=np.uint64), Tally(len(ids))
+    appears = _first(ids["arch_id"].to_numpy(), position)
+    params = ids["params"].to_numpy()[np.argsort(position)[appears]]
+    del ids
+    bits, points = np.zeros(len(epochs), dtype=np.uint64), Tally(len(epochs))
     accuracies = ["train_acc_pct", "valid_acc_pct", "test_acc_pct"]
     for training, batch in _stream(artifacts, "trials"):
         minutes = pc.multiply(60.0, batch["elapsed_train_time_s"])
@@ -215,8 +222,14 @@ def _expected_nb101(artifacts: Artifacts) -> tuple[Side, np.ndarray]:
         points.add(training[later], [pc.divide(rows["num_epochs"], half), *columns])
         _mark(lacking, training[later], columns)
     lacking |= points.counts != 2
-    keys = (ids["source_pos"].to_numpy(), epochs, appears.to_numpy())
-    return Side(bits, points), _ordered(~lacking, keys)
+    return Side(bits, points), _ordered(~lacking, (position, epochs, appears))
+
+
+def _first(arch_ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Where the cell of each training appears first: positions count from 0 (`all.positions`)."""
+    first = np.full(arch_ids.max(initial=-1) + 1, len(positions), dtype=positions.dtype)
+    np.minimum.at(first, arch_ids, positions)
+    return first[arch_ids]
 
 
 def _ordered(kept: np.ndarray, keys: Sequence[np.ndarray]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,9 @@ from nasbase.store.parquet import open_parquet
 from nasbase.tables.roles import ROLES
 
 NO_SEED = -1
+
+_Pieces = list[tuple[np.ndarray, np.ndarray]]
+"""Ids of some networks and their numbers, piece by piece."""
 
 
 class Point(NamedTuple):
@@ -31,8 +35,10 @@ class Point(NamedTuple):
 class Accuracies:
     """Accuracies of the splits that have a role, read from ``means`` and ``trials``.
 
-    Only the columns that are needed are read, row group by row group. What is held is one float64
-    per network and point: 110 MB for the whole of NAS-Bench-101.
+    Only the columns that are needed are read, row group by row group. What is held is an id and a
+    float64 per number that was released, 135 MB for the whole of NAS-Bench-101; an array of all
+    networks is made when it is asked for, because nds has hundreds of points and at each of them
+    few networks.
 
     Attributes
     ----------
@@ -56,9 +62,9 @@ class Accuracies:
             )
         )
         self.size = 0
-        self._values: dict[Point, np.ndarray] = {}
-        self._runs: dict[tuple[str, int], np.ndarray] = {}
-        self._seeds: dict[tuple[str, int, int], np.ndarray] = {}
+        self._values: dict[Point, _Pieces] = defaultdict(list)
+        self._runs: dict[tuple[str, int], _Pieces] = defaultdict(list)
+        self._seeds: dict[tuple[str, int, int], _Pieces] = defaultdict(list)
         self._read_means(folder / "means.parquet")
         self._read_trials(folder / "trials.parquet")
 
@@ -74,7 +80,7 @@ class Accuracies:
 
     def at(self, point: Point) -> np.ndarray:
         """Numbers of a point by id; NaN where there is none."""
-        return self._values.get(point, np.full(self.size, np.nan))
+        return self._array(self._values.get(point, []), np.full(self.size, np.nan))
 
     def runs(self, dataset: str, split: str, num_epochs: int) -> list[Point]:
         """The points of single runs."""
@@ -83,12 +89,21 @@ class Accuracies:
 
     def count(self, dataset: str, num_epochs: int) -> np.ndarray:
         """Number of runs of each network; 0 where it was not trained so."""
-        return self._runs.get((dataset, num_epochs), np.zeros(self.size, dtype=np.int16))
+        pieces = self._runs.get((dataset, num_epochs), [])
+        return self._array(pieces, np.zeros(self.size, dtype=np.int16))
 
     def seed(self, dataset: str, num_epochs: int, run: int, subject: int) -> int | None:
         """Seed of one run; None where none was released."""
-        seeds = self._seeds.get((dataset, num_epochs, run))
-        return None if seeds is None or seeds[subject] == NO_SEED else int(seeds[subject])
+        for ids, seeds in self._seeds.get((dataset, num_epochs, run), []):
+            for row in np.flatnonzero(ids == subject).tolist():
+                return None if seeds[row] == NO_SEED else int(seeds[row])
+        return None
+
+    @staticmethod
+    def _array(pieces: _Pieces, empty: np.ndarray) -> np.ndarray:
+        for ids, values in pieces:
+            empty[ids] = values
+        return empty
 
     # ------------------------------------------------------------------ reading
 
@@ -102,8 +117,7 @@ class Accuracies:
             for batch in file.iter_batches(columns=names):
                 for (dataset, epochs), rows in _parts(batch, ["dataset", "num_epochs"]):
                     ids = rows[self.subject].to_numpy()
-                    runs = self._array(self._runs, (dataset, epochs), 0, np.int16)
-                    runs[ids] = rows["n"].to_numpy()
+                    self._runs[dataset, epochs].append((ids, rows["n"].to_numpy()))
                     for split, column in zip(self.splits, columns, strict=True):
                         self._put(Point(dataset, split, epochs), ids, rows[column])
 
@@ -115,20 +129,15 @@ class Accuracies:
                 for (dataset, epochs, run), rows in _parts(batch, key):
                     ids = rows[self.subject].to_numpy()
                     if rows["seed"].null_count < rows.num_rows:
-                        seeds = self._array(self._seeds, (dataset, epochs, run), NO_SEED, np.int32)
-                        seeds[ids] = pc.fill_null(rows["seed"], NO_SEED).to_numpy()
+                        seeds = pc.fill_null(rows["seed"], NO_SEED).to_numpy()
+                        self._seeds[dataset, epochs, run].append((ids, seeds))
                     for split, column in zip(self.splits, columns, strict=True):
                         self._put(Point(dataset, split, epochs, run), ids, rows[column])
 
     def _put(self, point: Point, ids: np.ndarray, values: pa.Array) -> None:
         if values.null_count < len(values):  # most splits exist on some data sets alone
-            array = self._array(self._values, point, np.nan, np.float64)
-            array[ids] = values.to_numpy(zero_copy_only=False)  # NULL becomes NaN
-
-    def _array(self, arrays: dict, key: tuple, empty: float, kind: type) -> np.ndarray:
-        if key not in arrays:
-            arrays[key] = np.full(self.size, empty, dtype=kind)
-        return arrays[key]
+            array = values.to_numpy(zero_copy_only=False)  # NULL becomes NaN
+            self._values[point].append((ids, array))
 
 
 def _parts(batch: pa.RecordBatch, key: list[str]) -> Iterator[tuple[tuple, pa.RecordBatch]]:

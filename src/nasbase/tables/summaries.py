@@ -123,15 +123,17 @@ def _places(
     points = accuracies.runs(dataset, split, num_epochs)
     if not points:
         return
-    runs = np.array([accuracies.at(point) for point in points])
-    number = np.argmax(np.where(np.isnan(runs), -np.inf, runs), axis=0)  # the first of equal ones
-    single = np.take_along_axis(runs, number[None], axis=0)[0]
+    single, number = np.full(accuracies.size, np.nan), np.zeros(accuracies.size, dtype=np.int16)
+    for index, point in enumerate(points):
+        run = accuracies.at(point)
+        better = (run > single) | (np.isnan(single) & ~np.isnan(run))  # of equal ones the first
+        single[better], number[better] = run[better], index
     for rank, i in enumerate(highest(single, PLACES), start=1):
-        run = points[number[i]].run
-        assert run is not None  # noqa: S101
+        best = points[number[i]].run
+        assert best is not None  # noqa: S101
         found = {"rank": rank, accuracies.subject: int(i), "value": float(single[i])}
-        seed = accuracies.seed(dataset, num_epochs, run, int(i))
-        yield "single", found | {"n": 1, "run": run, "seed": seed}
+        seed = accuracies.seed(dataset, num_epochs, best, int(i))
+        yield "single", found | {"n": 1, "run": best, "seed": seed}
 
 
 def highest(values: np.ndarray, places: int | None = None) -> np.ndarray:
@@ -171,8 +173,9 @@ def correlation_rows(
         return levels(accuracies.at(point)[families[family][1]])
 
     for kind, x, y in comparisons(accuracies):
+        all_x, all_y = accuracies.at(x), accuracies.at(y)
         for family, (proposer, ids) in enumerate(families):
-            first, second = accuracies.at(x)[ids], accuracies.at(y)[ids]
+            first, second = all_x[ids], all_y[ids]
             both = ~np.isnan(first) & ~np.isnan(second)
             if np.count_nonzero(both) < 2:
                 continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -76,10 +76,9 @@ def cifar_cost(family: str, spec: dict[str, Any]) -> Cost | None:
             inner = round(exact) if math.isfinite(exact) else 0
             if inner <= 0 or inner % groups:
                 return None
-        block = _Block(family, widths[stage], inner, groups)
-        first = _block_cost(block, widths[stage - 1], size, strides[stage])
+        block = family, widths[stage], inner, groups
+        first, other = _block_costs(block, widths[stage - 1], size, strides[stage])
         size = _reduced(size, strides[stage])
-        other = _block_cost(block, widths[stage], size, 1)
         params += first[0] + (depths[stage] - 1) * other[0]
         operations += first[1] + (depths[stage] - 1) * other[1]
     linear = widths[-1] * CLASSES + CLASSES
@@ -87,18 +86,18 @@ def cifar_cost(family: str, spec: dict[str, Any]) -> Cost | None:
     return cost if max(cost) <= MAX_COST else None
 
 
-class _Block(NamedTuple):
-    """The block that a stage repeats; ``inner`` channels and groups only in bottlenecks."""
-
-    family: str
-    width: int
-    inner: int
-    groups: int
+_Block = tuple[str, int, int, int]
+"""The block that a stage repeats: family, width, inner channels and groups (of bottlenecks)."""
 
 
-@lru_cache(maxsize=1 << 16)  # networks combine the same few blocks
+@lru_cache(maxsize=1 << 16)  # networks combine the same few stages
+def _block_costs(block: _Block, before: int, size: int, stride: int) -> tuple[Cost, Cost]:
+    """Cost of a stage's first block, on ``before`` channels and ``size`` squared, and of others."""
+    first = _block_cost(block, before, size, stride)
+    return first, _block_cost(block, block[1], _reduced(size, stride), 1)
+
+
 def _block_cost(block: _Block, before: int, size: int, stride: int) -> Cost:
-    """Cost of one block on an input of ``before`` channels and ``size`` squared."""
     family, width, inner, groups = block
     after = _reduced(size, stride)
     if family == BOTTLENECK:  # the 3x3 convolution carries stride and groups
