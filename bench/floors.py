@@ -69,12 +69,16 @@ def floors(name: str, folder: Path, cores: int) -> dict[str, float]:
         return {
             "decode_s": round((before + after) / 2, 2),
             "own_decode_s": decoded,
-            "parquet_s": _on_all(cores, _parquet, parquet),
-            "own_parquet_s": own.assemble(),
-            "sqlite_s": _on_all(cores, _sqlite, name, parquet),
-            "own_sqlite_s": own.sqlite(),
+            **_in_turn("parquet_s", lambda: _on_all(cores, _parquet, parquet), own.assemble),
+            **_in_turn("sqlite_s", lambda: _on_all(cores, _sqlite, name, parquet), own.sqlite),
             **_column(parquet / "curves.parquet", raw),
         }
+
+
+def _in_turn(name: str, floor: Callable[[], float], step: Callable[[], float]) -> dict[str, float]:
+    """Mean seconds of a floor and of the step that stands under it, twice each."""
+    floors, steps = zip(*[(floor(), step()) for _ in range(2)], strict=True)
+    return {name: round(mean(floors), 2), f"own_{name}": round(mean(steps), 2)}
 
 
 def _on_all(cores: int, floor: Callable[..., float], *given: object) -> float:

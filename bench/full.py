@@ -173,7 +173,7 @@ def snakemake(
 
 
 def scaling(folder: Path, benchmarks: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Wall seconds of converting all shards of a planned release, by cores."""
+    """Wall seconds of converting all shards of a planned release, by cores: the faster of two."""
     work = folder / "work"
     table = SourcesTable.load(folder / "samples" / "sources.yaml")
     found: dict[str, dict[str, float]] = {}
@@ -185,12 +185,13 @@ def scaling(folder: Path, benchmarks: Sequence[str]) -> dict[str, dict[str, floa
         built = Path("build", name, release.key)
         count = len(read_plan(work / built / "plan.json").shards)
         shards = [f"{built}/shards/{i:03d}-of-{count:03d}" for i in range(count)]
-        found[name] = {}
-        for cores in (1, 2):
+        times: dict[str, list[float]] = {"1": [], "2": []}
+        for cores in (1, 2, 2, 1):  # in turn, so that both meet the same machine
             options = ["--notemp", "--force", "--allowed-rules=convert"]
-            found[name][str(cores)] = snakemake(work, shards, cores, config, *options)
+            times[str(cores)].append(snakemake(work, shards, cores, config, *options))
             for shard in shards:
                 shutil.rmtree(work / shard)
+        found[name] = {cores: min(seconds) for cores, seconds in times.items()}
     return found
 
 

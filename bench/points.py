@@ -13,7 +13,7 @@ from time import perf_counter_ns
 from nasbase.query.database import CACHE_KB
 
 QUERIES = 2000
-ROUNDS = 7
+ROUNDS = 30
 
 _QUERY = "SELECT * FROM trials WHERE arch_id = ?"
 

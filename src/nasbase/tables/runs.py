@@ -8,10 +8,12 @@ ever holds a release in memory, in whatever order upstream wrote it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import methodcaller
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -156,12 +158,16 @@ class _Run:
                 int(file.schema.metadata[k]) for k in (_ROWS, _VALUES)
             )
 
-    def read_to(self, high: object) -> list[pa.Table]:
-        """The rows up to and with architecture ``high`` that have not been read yet."""
+    def read_to(self, high: Any) -> list[pa.Table]:
+        """The rows up to and with architecture ``high`` that have not been read yet.
+
+        Rows are sorted, so few of them are looked at; texts have the same order in Arrow (UTF-8) as
+        in Python (code points).
+        """
         tables = []
         while self._fill():
             rest = cast(pa.Table, self._rest)
-            inside = pc.sum(pc.less_equal(rest[self._subject], high)).as_py()  # rows are sorted
+            inside = bisect_right(rest[self._subject], high, key=methodcaller("as_py"))
             if inside:
                 tables.append(rest.slice(0, inside))
             self._rest = rest.slice(inside) if inside < rest.num_rows else None

@@ -172,15 +172,21 @@ def correlation_rows(
         """Levels within a family, NaN having the highest; most points are compared many times."""
         return levels(accuracies.at(point)[families[family][1]])
 
+    @cache
+    def all_falling(point: Point, family: int) -> np.ndarray:
+        return _falling(all_levels(point, family))
+
     for kind, x, y in comparisons(accuracies):
         all_x, all_y = accuracies.at(x), accuracies.at(y)
         for family, (proposer, ids) in enumerate(families):
-            first, second = all_x[ids], all_y[ids]
-            both = ~np.isnan(first) & ~np.isnan(second)
+            sides = [all_x[ids], all_y[ids], all_levels(x, family), all_levels(y, family)]
+            both = ~np.isnan(sides[0]) & ~np.isnan(sides[1])
             if np.count_nonzero(both) < 2:
                 continue
-            levels_x, levels_y = (all_levels(p, family)[both] for p in (x, y))
-            for top_pct, row in _shares(first[both], second[both], levels_x, levels_y):
+            if not both.all():
+                sides = [side[both] for side in sides]
+            order = all_falling(y, family) if both.all() else _falling(sides[3])
+            for top_pct, row in _shares(*(side[order] for side in sides)):
                 yield {
                     "comparison_id": number,
                     "kind": kind,
@@ -234,19 +240,22 @@ def _families(
         yield proposer, own["config_id"].to_numpy()
 
 
+def _falling(levels_y: np.ndarray) -> np.ndarray:
+    """Places of numbers, the highest first, equal ones in order; given are their levels."""
+    # One integer says both: sorting it is several times faster than a stable sort.
+    bits, highest = len(levels_y).bit_length(), int(levels_y.max())
+    places = np.arange(len(levels_y))
+    falling = np.sort((highest - levels_y).astype(np.int64) << bits | places)
+    return (falling & ((1 << bits) - 1)).astype(np.int32)
+
+
 def _shares(
     x: np.ndarray, y: np.ndarray, levels_x: np.ndarray, levels_y: np.ndarray
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Correlations over the highest of y; x and y have no NaN."""
-    # The highest first, equal ones in order. One integer says both: sorting it is several times
-    # faster than a stable sort.
-    bits, highest = len(y).bit_length(), int(levels_y.max())
-    falling = np.sort((highest - levels_y).astype(np.int64) << bits | np.arange(len(y)))
-    order = falling & ((1 << bits) - 1)
-    levels_y = (highest - (falling >> bits)).astype(np.int32)
+    """Correlations over the highest of y, which falls; x and y have no NaN."""
     shares = [max(2, round(len(y) * top_pct / 100)) for top_pct in TOP_PCT]
     sizes = sorted(set(shares))
-    found = correlations_of_shares(x[order], y[order], levels_x[order], levels_y, sizes)
+    found = correlations_of_shares(x, y, levels_x, levels_y, sizes)
     of_size = dict(zip(sizes, found, strict=True))
     for top_pct, size in zip(TOP_PCT, shares, strict=True):
         known = {name: _known(value) for name, value in of_size[size]._asdict().items()}
