@@ -43,6 +43,9 @@ RELEASE = "sample"
 RECORDS, MEMBERS, ENTRIES, JSON_BYTES = 1_000_000, 600, 1_000, 200_000_000
 """Parts of a release that the floors read."""
 
+TURNS = 4
+"""A step and its floor run in turn so many times: single runs differ by a fifth."""
+
 ROUNDS = 5
 """What the disk delivers varies by a factor of two: the fastest of so many times counts, now and
 again minutes later."""
@@ -79,8 +82,8 @@ def floors(name: str, folder: Path, cores: int) -> dict[str, float]:
 
 
 def _in_turn(name: str, floor: Callable[[], float], step: Callable[[], float]) -> dict[str, float]:
-    """Mean seconds of a floor and of the step that stands under it, twice each."""
-    floors, steps = zip(*[(floor(), step()) for _ in range(2)], strict=True)
+    """Mean seconds of a floor and of the step that stands under it, `TURNS` times each."""
+    floors, steps = zip(*[(floor(), step()) for _ in range(TURNS)], strict=True)
     return {name: round(mean(floors), 2), f"own_{name}": round(mean(steps), 2)}
 
 

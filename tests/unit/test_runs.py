@@ -31,6 +31,22 @@ def test_rows_move_as_arrow_moves_them(lists, data):
     assert all(column.num_chunks == 1 for column in moved.columns)
 
 
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1), st.data())
+def test_lists_of_one_training_move_alike(lengths, data):
+    """Some columns have the same lengths, others not; a part of a table begins anywhere."""
+    own = [list(range(10 * i, 10 * i + one)) for i, (one, _) in enumerate(lengths)]
+    other = [list(range(other)) for _, other in lengths]
+    rows = pa.table(
+        {
+            "a": pa.array(own, pa.list_(pa.int16())),
+            "b": pa.array([[x / 2 for x in row] for row in own], pa.list_(pa.float64())),
+            "c": pa.array(other, pa.list_(pa.int64())),
+        }
+    ).slice(data.draw(st.integers(0, len(lengths) - 1)))
+    places = np.array(data.draw(st.permutations(range(rows.num_rows))), dtype=np.int64)
+    assert reordered(rows, places).equals(rows.take(pa.array(places)))
+
+
 @pytest.mark.parametrize("kept", [[], [2], [1, 1, 0]])
 def test_some_rows_or_none(kept):
     rows = pa.table({"list": [[1, 2], [3, 4], [5, 6]], "text": ["a", None, "c"]})

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from nasbase.tables.arrow import joined, one_text, texts_of
@@ -85,10 +84,12 @@ def _dense(values: NDArray[np.generic]) -> tuple[NDArray[np.uint64], int]:
 def _order_of_texts(texts: pa.StringArray) -> NDArray[np.int64]:
     """Order of different texts: that of their first bytes; those that begin alike are compared."""
     lengths, joint = texts_of(texts)
-    raw = np.append(np.frombuffer(joint, np.uint8), np.zeros(_PREFIX_BYTES, np.uint8))
-    heads = sliding_window_view(raw, _PREFIX_BYTES)[np.cumsum(lengths) - lengths]
-    heads[np.arange(_PREFIX_BYTES) >= lengths[:, None]] = 0
-    prefixes = heads.view(">u8")[:, 0].astype(np.uint64)
+    raw, starts = np.frombuffer(joint, np.uint8), np.cumsum(lengths, dtype=np.int64) - lengths
+    prefixes = np.zeros(len(texts), np.uint64)
+    for place in range(_PREFIX_BYTES):
+        reaching = np.flatnonzero(lengths > place)
+        bits = np.uint64(8 * (_PREFIX_BYTES - 1 - place))
+        prefixes[reaching] |= raw[starts[reaching] + place].astype(np.uint64) << bits
     order = np.argsort(prefixes)
     ascending = prefixes[order]
     same = ascending[1:] == ascending[:-1]
