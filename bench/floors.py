@@ -47,8 +47,8 @@ TURNS = 4
 """A step and its floor run in turn so many times: single runs differ by a fifth."""
 
 ROUNDS = 5
-"""What the disk delivers varies by a factor of two: the fastest of so many times counts, now and
-again minutes later."""
+"""What the disk and the cores deliver varies by half from minute to minute: the fastest of so many
+times counts, at four times between the other floors."""
 
 
 def floors(name: str, folder: Path, cores: int) -> dict[str, float]:
@@ -67,18 +67,23 @@ def floors(name: str, folder: Path, cores: int) -> dict[str, float]:
     raw, parquet = samples / file.name, work / "build" / name / release.key / "parquet"
     curves = parquet / "curves.parquet"
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        column = _column(curves, raw)
         own = Steps(release, work, Path(scratch), cores)
+        columns = [_column(curves, raw)]
         before = _on_all(cores, _DECODE[name], raw)  # on both sides of what takes minutes
         decoded = own.decode()
         after = _on_all(cores, _DECODE[name], raw)
-        return {
-            "decode_s": round((before + after) / 2, 2),
-            "own_decode_s": decoded,
-            **_in_turn("parquet_s", lambda: _on_all(cores, _parquet, parquet), own.assemble),
-            **_in_turn("sqlite_s", lambda: _on_all(cores, _sqlite, name, parquet), own.sqlite),
-            **{key: min(found, column[key]) for key, found in _column(curves, raw).items()},
-        }
+        columns.append(_column(curves, raw))
+        rows = _in_turn("parquet_s", lambda: _on_all(cores, _parquet, parquet), own.assemble)
+        columns.append(_column(curves, raw))
+        database = _in_turn("sqlite_s", lambda: _on_all(cores, _sqlite, name, parquet), own.sqlite)
+        columns.append(_column(curves, raw))
+    return {
+        "decode_s": round((before + after) / 2, 2),
+        "own_decode_s": decoded,
+        **rows,
+        **database,
+        **{key: min(column[key] for column in columns) for key in columns[0]},
+    }
 
 
 def _in_turn(name: str, floor: Callable[[], float], step: Callable[[], float]) -> dict[str, float]:
